@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BENCH_BENCH_H
+#define BENCH_BENCH_H
+
+/* The commands of shmipc-bench that read reports instead of making one. Arguments as main's; they return its status. */
+int plot_main(int argc, char **argv);
+int ratio_main(int argc, char **argv);
+
+#endif

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Messages over a byte stream of the kernel's: buffers, short reads and writes, and the count of system calls. */
+#include "copying.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+int copying_init(struct copying_end *c, int fd_out, int fd_in)
+{
+	size_t room;
+
+	c->fd_out = fd_out;
+	c->fd_in = fd_in;
+	c->capacity = c->end.plan->size * c->end.plan->batch;
+	room = (c->capacity + 4095) & ~(size_t)4095;
+	c->out = aligned_alloc(4096, room);
+	c->in = aligned_alloc(4096, room);
+	return c->out && c->in ? 0 : -ENOMEM;
+}
+
+void copying_detach(struct end *end)
+{
+	struct copying_end *c = (struct copying_end *)end;
+
+	free(c->out);
+	free(c->in);
+}
+
+int copying_begin(struct end *end, size_t len, void **buf)
+{
+	struct copying_end *c = (struct copying_end *)end;
+
+	if (len > c->capacity - c->filled)
+		return -EMSGSIZE;
+	*buf = c->out + c->filled;
+	return 0;
+}
+
+int copying_send(struct end *end, size_t len, unsigned int flags)
+{
+	struct copying_end *c = (struct copying_end *)end;
+	size_t written = 0;
+	ssize_t n;
+	int rc;
+
+	c->filled += len;
+	if (flags & SEND_MORE)
+		return 0;
+	while (written < c->filled) {
+		c->end.syscalls++;
+		n = write(c->fd_out, c->out + written, c->filled - written);
+		if (n < 0) {
+			rc = errno == EAGAIN && c->wait_out ? c->wait_out(c) : errno == EINTR ? 0 : -errno;
+			if (rc)
+				return rc;
+			continue;
+		}
+		written += n;
+	}
+	c->filled = 0;
+	return 0;
+}
+
+/*
+ * A message never lies at the end and the beginning of the buffer: messages have one size, the buffer holds a whole
+ * number of them, and it is filled from the front until everything in it has been handed out.
+ */
+int copying_receive(struct end *end, const void **buf, size_t *len)
+{
+	struct copying_end *c = (struct copying_end *)end;
+	size_t size = end->plan->size;
+	ssize_t n;
+	int rc;
+
+	if (c->used == c->arrived)
+		c->used = c->arrived = 0;
+	while (c->arrived - c->used < size) {
+		rc = c->wait_in ? c->wait_in(c) : 0;
+		if (rc)
+			return rc;
+		c->end.syscalls++;
+		n = read(c->fd_in, c->in + c->arrived, c->capacity - c->arrived);
+		if (!n)
+			return -EPIPE;
+		if (n < 0 && errno != EINTR && errno != EAGAIN)
+			return -errno;
+		if (n > 0)
+			c->arrived += n;
+	}
+	*buf = c->in + c->used;
+	*len = size;
+	return 0;
+}
+
+int copying_done(struct end *end)
+{
+	struct copying_end *c = (struct copying_end *)end;
+
+	c->used += end->plan->size;
+	return 0;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BENCH_COPYING_H
+#define BENCH_COPYING_H
+
+#include "transport.h"
+
+/*
+ * What transports that copy through the kernel with read(2) and write(2) have in common: a private buffer each way, as
+ * long as a batch. The messages of a batch leave with one write and arrive with as few reads as the kernel allows.
+ * Messages have a fixed size, so no header is sent.
+ *
+ * A transport sets fd_out, fd_in and, for descriptors that do not block, wait_in and wait_out; the rest is done here.
+ */
+struct copying_end {
+	struct end end;
+	int fd_out, fd_in;
+	unsigned char *out, *in;
+	size_t capacity;      /* bytes of a batch, of either buffer */
+	size_t filled;        /* bytes in out that wait to be written */
+	size_t arrived, used; /* bytes in in; of those, handed out */
+
+	/* NULL, or: sleep until reading or writing can go on; 0 or -errno. */
+	int (*wait_in)(struct copying_end *c);
+	int (*wait_out)(struct copying_end *c);
+};
+
+/* For attach(): the buffers. They are released by copying_detach(). */
+int copying_init(struct copying_end *c, int fd_out, int fd_in);
+
+/* These serve as the functions of a struct transport. */
+void copying_detach(struct end *end);
+int copying_begin(struct end *end, size_t len, void **buf);
+int copying_send(struct end *end, size_t len, unsigned int flags);
+int copying_receive(struct end *end, const void **buf, size_t *len);
+int copying_done(struct end *end);
+
+#endif

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BENCH_FIGURES_H
+#define BENCH_FIGURES_H
+
+#include "run.h"
+
+struct json_t;
+
+/* One line of the report: what was run, and what came out. NAN where something was not measured. */
+struct row {
+	struct plan plan;
+	bool busy;
+	unsigned int repeats; /* this row is the median one of so many */
+	double p50_ns, p99_ns, p999_ns, mean_ns;
+	double p50_low_ns, p50_high_ns; /* over the repeats */
+	double msgs_per_s, bytes_per_s;
+	double syscalls_per_msg, switches_per_msg, wakes_per_msg, cpu_ns_per_msg, instructions_per_msg;
+	double rings_per_sleep;  /* NAN too when nobody slept */
+	const char *syscalls_by; /* who counted them: "tracepoint", "ptrace", "transport"; NULL: nobody */
+};
+
+/* The figures of a timed run of @row->plan, without syscalls_per_msg unless the transport counts them. */
+void figures_from_run(struct row *row, const struct run *run);
+
+/* Sets system calls as counted by a run of @plan, which may be shorter than the row's, in @mode. */
+void figures_set_syscalls(struct row *row, const struct plan *plan, const struct run *run, enum probe_mode mode);
+
+/* Of @count rows of the same plan, the median one: by p50, or by messages a second where there is no p50. */
+void figures_median(struct row *median, struct row *rows, unsigned int count);
+
+/* The words under which a row's sync mode and processors are reported. */
+const char *row_sync(const struct row *row);
+const char *row_cpus(const struct row *row);
+
+/* A new object for the report's "rows"; the caller owns it. */
+struct json_t *row_to_json(const struct row *row);
+
+#endif

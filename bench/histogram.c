@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * A log-linear histogram: constant relative error, constant cost per value, no allocation. Knows nothing of clocks or
+ * units, and does no locking: whoever records is alone.
+ */
+#include "histogram.h"
+
+#include <string.h>
+
+#define LARGEST ((UINT64_C(1) << HISTOGRAM_RANGE) - 1)
+
+unsigned int histogram_cell(uint64_t value)
+{
+	unsigned int shift;
+
+	if (value > LARGEST)
+		value = LARGEST;
+	if (value < 2 * HISTOGRAM_HALF)
+		return value;
+	shift = 63 - __builtin_clzll(value) - (HISTOGRAM_BITS - 1);
+	return shift * HISTOGRAM_HALF + (value >> shift);
+}
+
+uint64_t histogram_middle(unsigned int cell)
+{
+	unsigned int shift;
+	uint64_t low;
+
+	if (cell < 2 * HISTOGRAM_HALF)
+		return cell;
+	shift = cell / HISTOGRAM_HALF - 1;
+	low = (uint64_t)(HISTOGRAM_HALF + cell % HISTOGRAM_HALF) << shift;
+	return low + (UINT64_C(1) << shift) / 2;
+}
+
+void histogram_init(struct histogram *h)
+{
+	memset(h, 0, sizeof(*h));
+}
+
+void histogram_record(struct histogram *h, uint64_t value)
+{
+	h->cell[histogram_cell(value)]++;
+	if (!h->count || value < h->min)
+		h->min = value;
+	if (value > h->max)
+		h->max = value;
+	h->sum += value;
+	h->count++;
+}
+
+void histogram_merge(struct histogram *into, const struct histogram *from)
+{
+	unsigned int i;
+
+	if (!from->count)
+		return;
+	for (i = 0; i < HISTOGRAM_CELLS; i++)
+		into->cell[i] += from->cell[i];
+	if (!into->count || from->min < into->min)
+		into->min = from->min;
+	if (from->max > into->max)
+		into->max = from->max;
+	into->sum += from->sum;
+	into->count += from->count;
+}
+
+uint64_t histogram_quantile(const struct histogram *h, double share)
+{
+	uint64_t seen = 0, wanted, value;
+	unsigned int i;
+
+	if (!h->count)
+		return 0;
+	wanted = share * h->count;
+	if (wanted < share * h->count || !wanted)
+		wanted++;
+	if (wanted >= h->count)
+		return h->max;
+	for (i = 0; i < HISTOGRAM_CELLS - 1; i++) {
+		seen += h->cell[i];
+		if (seen >= wanted)
+			break;
+	}
+	value = histogram_middle(i);
+	if (value < h->min)
+		return h->min;
+	return value > h->max ? h->max : value;
+}
+
+double histogram_mean(const struct histogram *h)
+{
+	return h->count ? (double)h->sum / h->count : 0;
+}

@@ -1,0 +1,331 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * shmipc-bench: what to run, in which order, how often; then the report. How a run is done is in run.c, what happens in
+ * it in workload_*.c, over which transport in transport_*.c.
+ */
+#include "bench.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "figures.h"
+#include "host.h"
+#include "options.h"
+#include "report.h"
+#include "ticks.h"
+
+#define COUNT_LEAST 20
+#define COUNT_MOST UINT64_C(20000000)
+#define TRACED_COUNT 64
+#define COUNTED_COUNT 20000
+
+struct bench {
+	struct options options;
+	struct host host;
+	struct row *rows;
+	unsigned int count;
+	struct run *run;
+	FILE *table;
+	bool tracepoint;
+};
+
+/* How long the measured part of a row takes when nobody says how many messages. */
+static double target_ns(bool emulated)
+{
+	if (ticks_clock.instructions)
+		return 30e6;
+	return emulated ? 150e6 : 300e6;
+}
+
+/* Whole batches, with as many messages to warm up as make sense. */
+static void set_count(struct plan *plan, uint64_t count)
+{
+	uint64_t batch = plan->batch, warmup = count / 10 + 4;
+
+	if (warmup > 5000)
+		warmup = 5000;
+	plan->count = (count + batch - 1) / batch * batch;
+	plan->warmup = (warmup + batch - 1) / batch * batch;
+	plan->cooldown = ((warmup < 256 ? warmup : 256) + batch - 1) / batch * batch;
+}
+
+/* Why this row cannot be run, or NULL. */
+static const char *reason_to_skip(const struct plan *plan)
+{
+	bool polls = plan->transport->flags & TRANSPORT_SPINS ||
+		     (plan->transport->flags & TRANSPORT_SYNC && plan->sync == SYNC_POLLING);
+
+	return polls && plan->same_cpu ? "a side that spins keeps the other off their one processor" : NULL;
+}
+
+static void add_row(struct bench *b, const struct transport *transport, size_t size, enum sync_mode sync)
+{
+	const struct options *o = &b->options;
+	struct row *row = &b->rows[b->count];
+	struct plan *plan = &row->plan;
+	const char *reason;
+
+	memset(row, 0, sizeof(*row));
+	row->busy = o->busy;
+	plan->workload = o->workload;
+	plan->transport = transport;
+	plan->sync = sync;
+	plan->size = size;
+	plan->batch = o->batch;
+	plan->touch = o->touch;
+	plan->alternating = o->workload->alternating;
+	plan->one_way = o->workload->transfers == 1;
+	plan->same_cpu = o->cpus == CPUS_SAME || b->host.second_cpu < 0;
+	plan->cpu[0] = o->cpus == CPUS_FREE ? -1 : b->host.first_cpu;
+	plan->cpu[1] = o->cpus == CPUS_FREE ? -1 : plan->same_cpu ? b->host.first_cpu : b->host.second_cpu;
+	plan->timeout_s = o->timeout_s;
+	set_count(plan, o->count ? o->count : COUNT_LEAST);
+	reason = reason_to_skip(plan);
+	if (reason)
+		fprintf(stderr, "shmipc-bench: %s, %s skipped: %s\n", transport->name, row_sync(row), reason);
+	else
+		b->count++;
+}
+
+/* Removes transports that do not work on this host; asked for by name, that is an error. */
+static void check_transports(struct options *o)
+{
+	unsigned int i, kept = 0;
+	const char *why = NULL;
+
+	for (i = 0; i < o->transport_count; i++) {
+		const struct transport *transport = o->transport[i];
+
+		if (!transport->check || !transport->check(&why))
+			o->transport[kept++] = transport;
+		else if (o->all_transports)
+			fprintf(stderr, "shmipc-bench: %s left out: %s\n", transport->name, why);
+		else
+			options_reject("--transport: %s does not work here: %s", transport->name, why);
+	}
+	o->transport_count = kept;
+}
+
+static void plan_rows(struct bench *b)
+{
+	const struct options *o = &b->options;
+	unsigned int size, transport, sync;
+
+	b->rows = calloc((size_t)o->size_count * o->transport_count * o->sync_count + 1, sizeof(*b->rows));
+	if (!b->rows)
+		abort();
+	for (size = 0; size < o->size_count; size++)
+		for (transport = 0; transport < o->transport_count; transport++)
+			for (sync = 0; sync < o->sync_count; sync++)
+				if (!sync || o->transport[transport]->flags & TRANSPORT_SYNC)
+					add_row(b, o->transport[transport], o->size[size], o->sync[sync]);
+	if (!b->count)
+		options_reject("nothing is left to run");
+}
+
+static int execute(struct bench *b, const struct row *row, const struct plan *plan, enum probe_mode mode)
+{
+	char size[FORMAT_SIZE];
+	int rc = run_execute(b->run, plan, mode);
+
+	if (rc)
+		fprintf(stderr, "shmipc-bench: %s %s, %s, %s bytes: %s\n", plan->workload->name, plan->transport->name,
+			row_sync(row), format_size(size, plan->size), b->run->error);
+	return rc;
+}
+
+/* Finds a number of messages that takes the target time, by runs that take less. */
+static int choose_count(struct bench *b, struct row *row)
+{
+	struct plan plan = row->plan;
+	uint64_t count = COUNT_LEAST;
+	double ns, target = target_ns(b->host.emulated);
+	int rc;
+
+	if (b->options.count)
+		return 0;
+	for (;;) {
+		set_count(&plan, count);
+		rc = execute(b, row, &plan, PROBE_TIME);
+		if (rc)
+			return rc;
+		ns = ticks_to_ns(b->run->side[plan.workload->timed_side].spent.ticks);
+		if (ns > target / 20 || count >= COUNT_MOST)
+			break;
+		count *= 8;
+	}
+	count = ns > 0 ? target / ns * plan.count : COUNT_MOST;
+	set_count(&row->plan, count < COUNT_LEAST ? COUNT_LEAST : count > COUNT_MOST ? COUNT_MOST : count);
+	return 0;
+}
+
+/*
+ * Who counts the system calls of @row. The kernel's tracepoint is the judge where there is one. A transport counts at the
+ * place of the call, in the timed run itself. A tracer sees all calls of any transport, but its pace is not that of the
+ * timed run; it tells the truth where every side sleeps for every message.
+ */
+static enum syscalls_by choose_counter(const struct bench *b, const struct row *row)
+{
+	const struct transport *transport = row->plan.transport;
+	bool may_spin = transport->flags & TRANSPORT_SPINS ||
+			(transport->flags & TRANSPORT_SYNC && row->plan.sync != SYNC_DEMAND);
+
+	if (b->options.syscalls_by != SYSCALLS_AUTO)
+		return b->options.syscalls_by;
+	if (b->tracepoint)
+		return SYSCALLS_TRACEPOINT;
+	return row->syscalls_by || may_spin ? SYSCALLS_TRANSPORT : SYSCALLS_PTRACE;
+}
+
+/* A separate run to count system calls in, so that counting does not disturb the times; none if the transport counts. */
+static int count_syscalls(struct bench *b, struct row *row)
+{
+	enum syscalls_by by = choose_counter(b, row);
+	enum probe_mode mode = by == SYSCALLS_PTRACE ? PROBE_PTRACE : PROBE_TRACEPOINT;
+	uint64_t most = by == SYSCALLS_PTRACE ? TRACED_COUNT : COUNTED_COUNT;
+	struct plan plan = row->plan;
+	int rc;
+
+	if (by == SYSCALLS_TRANSPORT)
+		return 0;
+	if (plan.count > most)
+		set_count(&plan, most);
+	rc = execute(b, row, &plan, mode);
+	if (!rc)
+		figures_set_syscalls(row, &plan, b->run, mode);
+	return rc;
+}
+
+static int run_row(struct bench *b, struct row *row)
+{
+	int rc = execute(b, row, &row->plan, PROBE_TIME);
+
+	if (!rc)
+		figures_from_run(row, b->run);
+	return rc;
+}
+
+/* Everything once: a row is shown as soon as it is there. */
+static int run_once(struct bench *b)
+{
+	unsigned int i;
+	int rc;
+
+	report_head(b->table);
+	for (i = 0; i < b->count; i++) {
+		rc = choose_count(b, &b->rows[i]);
+		if (!rc)
+			rc = run_row(b, &b->rows[i]);
+		if (!rc)
+			rc = count_syscalls(b, &b->rows[i]);
+		if (rc)
+			return rc;
+		report_row(b->table, &b->rows[i]);
+	}
+	return 0;
+}
+
+/* Everything several times, in turns, so that a slow minute of the host hits all alike. */
+static int run_repeated(struct bench *b)
+{
+	unsigned int repeat = b->options.repeat, i, r;
+	struct row *taken = calloc((size_t)b->count * repeat, sizeof(*taken));
+	int rc = taken ? 0 : -1;
+
+	for (i = 0; i < b->count && !rc; i++)
+		rc = choose_count(b, &b->rows[i]);
+	for (r = 0; r < repeat && !rc; r++) {
+		fprintf(stderr, "shmipc-bench: turn %u of %u\n", r + 1, repeat);
+		for (i = 0; i < b->count && !rc; i++) {
+			taken[i * repeat + r] = b->rows[i];
+			rc = run_row(b, &taken[i * repeat + r]);
+		}
+	}
+	if (!rc)
+		report_head(b->table);
+	for (i = 0; i < b->count && !rc; i++) {
+		figures_median(&b->rows[i], &taken[i * repeat], repeat);
+		rc = count_syscalls(b, &b->rows[i]);
+		if (!rc)
+			report_row(b->table, &b->rows[i]);
+	}
+	free(taken);
+	return rc;
+}
+
+/* Better now than after minutes of measuring. */
+static void check_json(const char *path)
+{
+	FILE *f = path && strcmp(path, "-") ? fopen(path, "ae") : NULL;
+
+	if (f)
+		fclose(f);
+	else if (path && strcmp(path, "-"))
+		options_reject("--json: '%s' cannot be written: %s", path, strerror(errno));
+}
+
+static int measure(const struct workload *workload, int argc, char **argv)
+{
+	struct bench b = { 0 };
+	sigset_t set;
+	int rc;
+
+	options_parse(&b.options, workload, argc, argv);
+	host_describe(&b.host);
+	if (b.options.cpus == CPUS_DIFFERENT && b.host.second_cpu < 0)
+		options_reject("--cpus different: there is only one processor to run on");
+	check_transports(&b.options);
+	check_json(b.options.json);
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	ticks_init(b.host.cpus, b.host.emulated);
+	b.tracepoint = probe_has_tracepoint();
+	if (b.options.syscalls_by == SYSCALLS_TRACEPOINT && !b.tracepoint)
+		options_reject("--syscalls-by tracepoint: not here; it needs root and tracefs");
+	b.table = b.options.json && !strcmp(b.options.json, "-") ? stderr : stdout;
+	host_print(&b.host, b.table);
+	plan_rows(&b);
+	b.run = run_create();
+	rc = b.run ? 0 : -1;
+	if (!rc && b.options.busy)
+		rc = load_start();
+	if (!rc)
+		rc = b.options.repeat > 1 ? run_repeated(&b) : run_once(&b);
+	load_stop();
+	if (!rc) {
+		report_legend(b.table, b.rows, b.count);
+		rc = b.options.json ? report_json(b.options.json, &b.host, b.rows, b.count) : 0;
+		if (rc)
+			fprintf(stderr, "shmipc-bench: %s: %s\n", b.options.json, strerror(-rc));
+	}
+	if (b.run)
+		run_destroy(b.run);
+	free(b.rows);
+	return rc ? 1 : 0;
+}
+
+int main(int argc, char **argv)
+{
+	const char *command = argc > 1 ? argv[1] : "";
+	const struct workload *workload = workload_find(command);
+
+	if (workload)
+		return measure(workload, argc - 1, argv + 1);
+	if (!strcmp(command, "plot"))
+		return plot_main(argc - 1, argv + 1);
+	if (!strcmp(command, "ratio"))
+		return ratio_main(argc - 1, argv + 1);
+	if (!strcmp(command, "--help") || !strcmp(command, "-h") || !strcmp(command, "help"))
+		options_help(stdout);
+	else if (!strcmp(command, "--list"))
+		options_list(stdout);
+	else if (!strcmp(command, "--version"))
+		printf("shmipc-bench %s\n", BENCH_VERSION);
+	else
+		options_reject(*command ? "there is no command or workload '%s'" : "a workload is missing%s", command);
+	return 0;
+}

@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The command line. Everything about it that can be wrong is found here, before anything runs. */
+#include "options.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "workload.h"
+
+#define SIZE_LIMIT (UINT64_C(64) << 20)
+#define BATCH_LIMIT 128
+#define COUNT_LIMIT UINT64_C(1000000000)
+
+void options_reject(const char *format, ...)
+{
+	va_list args;
+
+	fprintf(stderr, "shmipc-bench: ");
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fprintf(stderr, " (shmipc-bench --help tells more)\n");
+	exit(2);
+}
+
+void options_list(FILE *out)
+{
+	const char *why;
+	unsigned int i;
+
+	fprintf(out, "workloads:\n");
+	for (i = 0; i < workload_count; i++)
+		fprintf(out, "  %-10s %s\n", workloads[i]->name, workloads[i]->summary);
+	fprintf(out, "transports:\n");
+	for (i = 0; i < transport_count; i++) {
+		why = NULL;
+		if (transports[i]->check && transports[i]->check(&why))
+			fprintf(out, "  %-10s %s (not here: %s)\n", transports[i]->name, transports[i]->summary, why);
+		else
+			fprintf(out, "  %-10s %s%s\n", transports[i]->name, transports[i]->summary,
+				transports[i]->flags & TRANSPORT_SYNC ? "; has sync modes" : "");
+	}
+}
+
+void options_help(FILE *out)
+{
+	fprintf(out,
+		"usage: shmipc-bench WORKLOAD [OPTION…]     measure, with two processes of its own\n"
+		"       shmipc-bench ratio [--base NAME] FILE…   one transport against another, from JSON files\n"
+		"       shmipc-bench plot [--svg FILE] [--png FILE] [--text] FILE…   latency by size, with gnuplot\n"
+		"       shmipc-bench --list | --help | --version\n\n"
+		"  -t, --transport A,B     which; default and \"all\": those that work on this host\n"
+		"  -l, --level channel     which layer of shmipc; more come with the library\n"
+		"  -s, --size 64,4k,1m     bytes of a message; default 64\n"
+		"  -n, --count N           messages per row; default: as many as a short time holds\n"
+		"  -c, --cpus WHERE        same: both sides on one processor; different: on two; free: where the\n"
+		"                          scheduler likes; default: different where there are two\n"
+		"  -y, --sync MODES        demand, adaptive, polling, timed: how a side of doorbell or memfd waits;\n"
+		"                          a list runs each; default demand\n"
+		"  -m, --touch all|none    write, read and check every byte (default), or none\n"
+		"  -b, --batch N           stream: publish N messages together; default 1\n"
+		"  -B, --busy              keep all processors busy with other work meanwhile\n"
+		"  -r, --repeat R          run everything R times, transports taking turns; report the median row\n"
+		"  -j, --json FILE         write the figures there; - is standard output, and the table goes to\n"
+		"                          standard error\n"
+		"  -S, --syscalls-by WHO   who counts system calls: tracepoint (the kernel), transport (the code that\n"
+		"                          makes them), ptrace (a tracer, which lets one side run at a time until it\n"
+		"                          sleeps); default auto: the first of these that can\n"
+		"  -T, --timeout S         give up on a run after that many seconds; default 120\n\n"
+		"A message of ping-pong is one round trip. Exit status: 0, 1 when a run failed, 2 for a bad option.\n\n");
+	options_list(out);
+}
+
+static uint64_t parse_number(const char *option, const char *text, uint64_t least, uint64_t most)
+{
+	unsigned long long value;
+	char *end;
+
+	errno = 0;
+	value = strtoull(text, &end, 10);
+	if (end == text || *end || errno || *text == '-' || value < least || value > most)
+		options_reject("%s: '%s' is not a number from %llu to %llu", option, text, (unsigned long long)least,
+			       (unsigned long long)most);
+	return value;
+}
+
+static void parse_size(struct options *o, const char *text)
+{
+	unsigned long long value;
+	unsigned int shift = 0;
+	char *end;
+
+	errno = 0;
+	value = strtoull(text, &end, 10);
+	if (*end == 'k' || *end == 'K')
+		shift = 10;
+	else if (*end == 'm' || *end == 'M')
+		shift = 20;
+	if (end == text || errno || *text == '-' || end[!!shift] || !value || value > SIZE_LIMIT >> shift)
+		options_reject("--size: '%s' is not a size from 1 to %llum, such as 64, 4k or 1m", text,
+			       (unsigned long long)SIZE_LIMIT >> 20);
+	o->size[o->size_count++] = value << shift;
+}
+
+static void add_transport(struct options *o, const struct transport *transport)
+{
+	unsigned int i;
+
+	for (i = 0; i < o->transport_count; i++)
+		if (o->transport[i] == transport)
+			return;
+	o->transport[o->transport_count++] = transport;
+}
+
+static void add_all_transports(struct options *o)
+{
+	unsigned int i;
+
+	o->all_transports = true;
+	for (i = 0; i < transport_count; i++)
+		add_transport(o, transports[i]);
+}
+
+static void parse_transport(struct options *o, const char *text)
+{
+	const struct transport *transport = transport_find(text);
+
+	if (transport)
+		add_transport(o, transport);
+	else if (!strcmp(text, "all"))
+		add_all_transports(o);
+	else
+		options_reject("--transport: there is no '%s'; --list shows what there is", text);
+}
+
+static void parse_sync(struct options *o, const char *text)
+{
+	unsigned int i, mode;
+
+	for (mode = 0; mode < SYNC_MODES; mode++)
+		if (!strcmp(text, sync_name(mode)))
+			break;
+	if (mode == SYNC_MODES)
+		options_reject("--sync: '%s' is none of demand, adaptive, polling, timed", text);
+	for (i = 0; i < o->sync_count; i++)
+		if (o->sync[i] == mode)
+			return;
+	o->sync[o->sync_count++] = mode;
+}
+
+static void parse_level(struct options *o, const char *text)
+{
+	(void)o;
+	if (strcmp(text, "channel"))
+		options_reject("--level: '%s' is not there yet; only channel is", text);
+}
+
+static void parse_list(struct options *o, const char *option, char *text,
+		       void (*parse)(struct options *, const char *))
+{
+	unsigned int items = 0;
+	char *item, *rest = text;
+
+	if (!*text)
+		options_reject("%s: the list is empty", option);
+	while ((item = strsep(&rest, ","))) {
+		if (!*item || ++items > OPTIONS_LIST)
+			options_reject("%s: an empty item, or more than %d", option, OPTIONS_LIST);
+		parse(o, item);
+	}
+}
+
+static unsigned int parse_word(const char *option, const char *text, const char *const *words)
+{
+	unsigned int i;
+
+	for (i = 0; words[i]; i++)
+		if (!strcmp(text, words[i]))
+			return i;
+	options_reject("%s: '%s' is not known", option, text);
+}
+
+static void parse_option(struct options *o, int c, char *value)
+{
+	static const char *const cpus[] = { "same", "different", "free", NULL };
+	static const char *const touch[] = { "none", "all", NULL };
+	static const char *const by[] = { "auto", "tracepoint", "transport", "ptrace", NULL };
+
+	switch (c) {
+	case 't':
+		parse_list(o, "--transport", value, parse_transport);
+		break;
+	case 'l':
+		parse_list(o, "--level", value, parse_level);
+		break;
+	case 's':
+		o->size_count = 0;
+		parse_list(o, "--size", value, parse_size);
+		break;
+	case 'n':
+		o->count = parse_number("--count", value, 1, COUNT_LIMIT);
+		break;
+	case 'c':
+		o->cpus = CPUS_SAME + parse_word("--cpus", value, cpus);
+		break;
+	case 'y':
+		o->sync_count = 0;
+		parse_list(o, "--sync", value, parse_sync);
+		break;
+	case 'm':
+		o->touch = parse_word("--touch", value, touch);
+		break;
+	case 'b':
+		o->batch = parse_number("--batch", value, 1, BATCH_LIMIT);
+		break;
+	case 'B':
+		o->busy = true;
+		break;
+	case 'r':
+		o->repeat = parse_number("--repeat", value, 1, 99);
+		break;
+	case 'j':
+		o->json = value;
+		break;
+	case 'T':
+		o->timeout_s = parse_number("--timeout", value, 1, 86400);
+		break;
+	case 'S':
+		o->syscalls_by = parse_word("--syscalls-by", value, by);
+		break;
+	case 'h':
+		options_help(stdout);
+		exit(0);
+	default:
+		options_reject("that is not an option, or its value is missing");
+	}
+}
+
+static void check_together(const struct options *o)
+{
+	unsigned int i;
+
+	if (o->batch > 1 && o->workload->alternating)
+		options_reject("--batch: %s has one message under way, so there is nothing to publish together",
+			       o->workload->name);
+	for (i = 0; i < o->size_count; i++)
+		if (o->size[i] * o->batch > SIZE_LIMIT)
+			options_reject("--batch: %u messages of %zu bytes are more than %llum at a time", o->batch,
+				       o->size[i], (unsigned long long)SIZE_LIMIT >> 20);
+}
+
+void options_parse(struct options *o, const struct workload *workload, int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "transport", required_argument, NULL, 't' }, { "level", required_argument, NULL, 'l' },
+		{ "size", required_argument, NULL, 's' },      { "count", required_argument, NULL, 'n' },
+		{ "cpus", required_argument, NULL, 'c' },      { "sync", required_argument, NULL, 'y' },
+		{ "touch", required_argument, NULL, 'm' },     { "batch", required_argument, NULL, 'b' },
+		{ "busy", no_argument, NULL, 'B' },            { "repeat", required_argument, NULL, 'r' },
+		{ "json", required_argument, NULL, 'j' },      { "timeout", required_argument, NULL, 'T' },
+		{ "syscalls-by", required_argument, NULL, 'S' },
+		{ "help", no_argument, NULL, 'h' },            { NULL, 0, NULL, 0 },
+	};
+	int c;
+
+	memset(o, 0, sizeof(*o));
+	o->workload = workload;
+	o->touch = true;
+	o->batch = o->repeat = 1;
+	o->timeout_s = 120;
+	o->size[0] = 64;
+	o->size_count = 1;
+	o->sync[0] = SYNC_DEMAND;
+	o->sync_count = 1;
+	while ((c = getopt_long(argc, argv, "t:l:s:n:c:y:m:b:Br:j:T:S:h", options, NULL)) != -1)
+		parse_option(o, c, optarg);
+	if (optind < argc)
+		options_reject("'%s' is not an option", argv[optind]);
+	if (!o->transport_count)
+		add_all_transports(o);
+	check_together(o);
+}

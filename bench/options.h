@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BENCH_OPTIONS_H
+#define BENCH_OPTIONS_H
+
+#include <stdio.h>
+
+#include "transport.h"
+
+#define OPTIONS_LIST 32
+
+enum cpus_choice { CPUS_DEFAULT, CPUS_SAME, CPUS_DIFFERENT, CPUS_FREE };
+
+/* Who counts system calls: the best there is, or one that is named. */
+enum syscalls_by { SYSCALLS_AUTO, SYSCALLS_TRACEPOINT, SYSCALLS_TRANSPORT, SYSCALLS_PTRACE };
+
+struct options {
+	const struct workload *workload;
+	const struct transport *transport[OPTIONS_LIST];
+	unsigned int transport_count;
+	bool all_transports; /* those that do not work here are left out, not an error */
+	size_t size[OPTIONS_LIST];
+	unsigned int size_count;
+	enum sync_mode sync[SYNC_MODES];
+	unsigned int sync_count;
+	enum cpus_choice cpus;
+	uint64_t count; /* 0: as many as fit into a fixed time */
+	unsigned int batch, repeat, timeout_s;
+	enum syscalls_by syscalls_by;
+	bool touch, busy;
+	const char *json; /* NULL: none */
+};
+
+/*
+ * Fills @o from a workload's arguments, argv[0] being its name. What is wrong with them it says on standard error, and
+ * ends the program with status 2; after --help it ends it with 0.
+ */
+void options_parse(struct options *o, const struct workload *workload, int argc, char **argv);
+
+void options_help(FILE *out);
+void options_list(FILE *out);
+
+/* For whoever finds an option to be wrong: says so and exits with status 2. */
+void __attribute__((noreturn, format(printf, 1, 2))) options_reject(const char *format, ...);
+
+#endif

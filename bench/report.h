@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BENCH_REPORT_H
+#define BENCH_REPORT_H
+
+#include <stdio.h>
+
+#include "figures.h"
+#include "host.h"
+
+/* The table for people: a head, then a line per row as rows come in. */
+void report_head(FILE *out);
+void report_row(FILE *out, const struct row *row);
+void report_legend(FILE *out, const struct row *rows, unsigned int count);
+
+/* Writes {"host": …, "rows": […]} to @path, "-" for standard output. 0 or -errno. */
+int report_json(const char *path, const struct host *host, const struct row *rows, unsigned int count);
+
+#define FORMAT_SIZE 24
+
+/* @bytes as a person would write it: 64, 4k, 1m. Returns @out, of FORMAT_SIZE bytes. */
+const char *format_size(char *out, size_t bytes);
+
+#endif

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * One run: two processes, from fork to reaping. The process that calls is neither of the two sides: it sleeps until one
+ * fails, both are done, or time is up, so a side that dies or hangs never takes the bench with it.
+ *
+ * SIGCHLD must be blocked (main does it): it is waited for.
+ */
+#include "run.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "ticks.h"
+
+struct run *run_create(void)
+{
+	void *p = mmap(NULL, sizeof(struct run), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+void run_destroy(struct run *run)
+{
+	munmap(run, sizeof(*run));
+}
+
+static int pin(int cpu)
+{
+	cpu_set_t set;
+
+	if (cpu < 0)
+		return 0;
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	return sched_setaffinity(0, sizeof(set), &set) ? -errno : 0;
+}
+
+/* The pages are there since wiring_map(), but a forked process has yet to find them: not while it is measured. */
+static void visit_pages(const struct wiring *wiring)
+{
+	unsigned char *memory = wiring->memory;
+	size_t at;
+
+	for (at = 0; at < wiring->memory_size; at += 4096)
+		__atomic_fetch_or(memory + at, 0, __ATOMIC_RELAXED);
+}
+
+static int work(struct worker *w, struct run *run, enum probe_mode mode)
+{
+	const struct transport *transport = w->plan->transport;
+	int rc;
+
+	rc = pin(w->plan->cpu[w->end->side]);
+	if (rc)
+		return worker_fail(w, rc, "pinning to its processor", 0);
+	visit_pages(w->end->wiring);
+	histogram_init(&w->result->latency);
+	rc = transport->attach(w->end);
+	if (rc)
+		return worker_fail(w, rc, "attaching", 0);
+	probe_open(&w->probe, mode);
+	pthread_barrier_wait(&run->gate);
+	rc = workload_run(w);
+	if (rc)
+		return rc;
+	pthread_barrier_wait(&run->gate);
+	probe_close(&w->probe);
+	if (transport->detach)
+		transport->detach(w->end);
+	return 0;
+}
+
+/* The life of a side's process. */
+static void __attribute__((noreturn)) be_side(struct run *run, const struct plan *plan, const struct wiring *wiring,
+					      int side, enum probe_mode mode)
+{
+	struct worker w = { .plan = plan, .result = &run->side[side] };
+	size_t size = (plan->transport->end_size + 127) & ~(size_t)127;
+
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL))
+		_exit(1);
+	if (mode == PROBE_PTRACE && (ptrace(PTRACE_TRACEME, 0, NULL, NULL) || raise(SIGSTOP)))
+		_exit(1);
+	w.end = aligned_alloc(128, size);
+	if (!w.end)
+		_exit(1);
+	memset(w.end, 0, size);
+	w.end->plan = plan;
+	w.end->wiring = wiring;
+	w.end->side = side;
+	_exit(work(&w, run, mode) ? 1 : 0);
+}
+
+/* Until both are done: 0. Else -errno as trace_pair() says. A reaped process becomes 0 in @pid. */
+static int await_pair(pid_t pid[2], uint64_t deadline_ns, int *failed, int *status)
+{
+	sigset_t set;
+	int i;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	while (pid[0] || pid[1]) {
+		uint64_t now = ticks_monotonic_ns(), left = now < deadline_ns ? deadline_ns - now : 0;
+		struct timespec ts = { .tv_sec = left / 1000000000, .tv_nsec = left % 1000000000 };
+
+		if (!left)
+			return -ETIMEDOUT;
+		sigtimedwait(&set, NULL, &ts);
+		for (i = 0; i < 2; i++) {
+			if (!pid[i] || waitpid(pid[i], status, WNOHANG) != pid[i])
+				continue;
+			pid[i] = 0;
+			*failed = i;
+			if (*status)
+				return -ECHILD;
+		}
+	}
+	return 0;
+}
+
+static void describe_failure(struct run *run, const struct plan *plan, int rc, int failed, int status)
+{
+	const char *said = run->side[failed].error;
+
+	if (rc == -ETIMEDOUT)
+		snprintf(run->error, sizeof(run->error), "no end after %u s: killed%s%s%s%s", plan->timeout_s,
+			 run->side[0].error[0] ? "; side 0: " : "", run->side[0].error,
+			 run->side[1].error[0] ? "; side 1: " : "", run->side[1].error);
+	else if (rc == -ECHILD && WIFSIGNALED(status))
+		snprintf(run->error, sizeof(run->error), "side %d was killed by signal %d (%s)", failed,
+			 WTERMSIG(status), strsignal(WTERMSIG(status)));
+	else if (rc == -ECHILD)
+		snprintf(run->error, sizeof(run->error), "side %d: %s", failed, said[0] ? said : "failed to start");
+	else
+		snprintf(run->error, sizeof(run->error), "%s", strerror(-rc));
+}
+
+static int fork_pair(struct run *run, const struct plan *plan, const struct wiring *wiring, enum probe_mode mode,
+		     pid_t pid[2])
+{
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		pid[i] = fork();
+		if (!pid[i])
+			be_side(run, plan, wiring, i, mode);
+		if (pid[i] < 0) {
+			pid[i] = 0;
+			return -errno;
+		}
+	}
+	return 0;
+}
+
+static int init_run(struct run *run)
+{
+	pthread_barrierattr_t attr;
+	int rc;
+
+	memset(run, 0, sizeof(*run));
+	pthread_barrierattr_init(&attr);
+	pthread_barrierattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
+	rc = pthread_barrier_init(&run->gate, &attr, 2);
+	pthread_barrierattr_destroy(&attr);
+	return -rc;
+}
+
+int run_execute(struct run *run, const struct plan *plan, enum probe_mode mode)
+{
+	uint64_t deadline_ns = ticks_monotonic_ns() + plan->timeout_s * UINT64_C(1000000000);
+	int rc, i, failed = 0, status = 0;
+	pid_t pid[2] = { 0, 0 };
+	struct wiring wiring;
+
+	rc = init_run(run);
+	if (rc)
+		return rc;
+	wiring_init(&wiring);
+	rc = plan->transport->prepare(&wiring, plan);
+	if (!rc)
+		rc = fork_pair(run, plan, &wiring, mode, pid);
+	if (!rc && mode == PROBE_PTRACE)
+		rc = trace_pair(pid, deadline_ns, &run->traced_syscalls, &failed, &status);
+	else if (!rc)
+		rc = await_pair(pid, deadline_ns, &failed, &status);
+	if (rc)
+		describe_failure(run, plan, rc, failed, status);
+	for (i = 0; rc && i < 2; i++) {
+		if (pid[i] > 0 && !kill(pid[i], SIGKILL))
+			waitpid(pid[i], NULL, __WALL);
+	}
+	wiring_fini(&wiring);
+	return rc;
+}

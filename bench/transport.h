@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BENCH_TRANSPORT_H
+#define BENCH_TRANSPORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * A transport carries messages between two processes, called sides 0 and 1. To add one: write a file that defines a
+ * struct transport, and name it in transport.c.
+ *
+ * Life of a run: prepare() in the process that will fork; attach() in each side, both at once, so they may block for
+ * each other; messages; detach() in each side. A side that fails or dies ends the run: the runner kills the other, so no
+ * transport has to notice a dead peer, and each may block for ever.
+ *
+ * Functions return 0 or -errno. A side is one thread.
+ */
+
+enum sync_mode { SYNC_DEMAND, SYNC_ADAPTIVE, SYNC_POLLING, SYNC_TIMED, SYNC_MODES };
+
+struct transport;
+struct workload;
+
+/* What a run does: fixed before the fork. Messages are warmup, then count that are measured, then cooldown. */
+struct plan {
+	const struct workload *workload;
+	const struct transport *transport;
+	enum sync_mode sync; /* for transports that set TRANSPORT_SYNC */
+	size_t size;         /* bytes of every message */
+	unsigned int batch;  /* messages published together */
+	bool touch;          /* write and check every byte */
+	bool alternating;    /* the sides take turns: never more than one message under way */
+	bool one_way;        /* side 1 sends nothing */
+	bool same_cpu;
+	int cpu[2];          /* -1: wherever the scheduler likes */
+	uint64_t warmup, count, cooldown;
+	unsigned int timeout_s;
+};
+
+#define WIRING_FDS 8
+
+/* What both sides inherit. prepare() fills it, starting from -1 and NULL; the runner closes and unmaps it. */
+struct wiring {
+	int fd[WIRING_FDS];
+	void *memory; /* MAP_SHARED */
+	size_t memory_size;
+};
+
+/* What a transport counted itself, since attach(), on this side. COUNT_UNKNOWN where it cannot tell. */
+#define COUNT_UNKNOWN UINT64_MAX
+struct counts {
+	uint64_t syscalls;
+	uint64_t wakes;  /* times this side was woken from sleep by the other */
+	uint64_t rings;  /* times this side called the system to wake the other */
+	uint64_t sleeps; /* times this side said that it would sleep, whether it then had to or not */
+};
+
+/* One side while it runs. Transports put it first in a struct of their own, of end_size bytes, zeroed. */
+struct end {
+	const struct plan *plan;
+	const struct wiring *wiring;
+	int side;
+	uint64_t syscalls; /* a transport that calls the system itself adds 1 for each call */
+};
+
+#define TRANSPORT_SYNC 1u     /* has sync modes */
+#define TRANSPORT_SPINS 2u    /* never sleeps: useless when both sides share a processor */
+#define TRANSPORT_SYSCALLS 4u /* keeps end->syscalls */
+
+#define SEND_MORE 1u   /* another message of this batch follows at once: need not be seen yet */
+#define SEND_EXPECT 2u /* the next call is receive(), for the answer: a wake-up may wait until then */
+
+struct transport {
+	const char *name;
+	const char *summary;
+	const char *level; /* NULL for what is not ours */
+	unsigned int flags;
+	size_t end_size;
+
+	/* NULL, or: 0 when it works on this host, else -errno and why not, in a few words. */
+	int (*check)(const char **why);
+	int (*prepare)(struct wiring *wiring, const struct plan *plan);
+	int (*attach)(struct end *end);
+	void (*detach)(struct end *end);
+
+	/* Room to write a message of @len bytes into, aligned to 8; waits for it. Then send() it. */
+	int (*begin)(struct end *end, size_t len, void **buf);
+	int (*send)(struct end *end, size_t len, unsigned int flags);
+
+	/* The next message, waiting for it; valid until done(). */
+	int (*receive)(struct end *end, const void **buf, size_t *len);
+	int (*done)(struct end *end);
+
+	/* NULL, or fills what it knows; the rest comes in as COUNT_UNKNOWN. */
+	void (*count)(struct end *end, struct counts *counts);
+};
+
+extern const struct transport *const transports[];
+extern const unsigned int transport_count;
+
+const struct transport *transport_find(const char *name);
+const char *sync_name(enum sync_mode mode);
+
+/* For prepare(): shared memory of @size bytes, zeroed and present. */
+int wiring_map(struct wiring *wiring, size_t size);
+void wiring_init(struct wiring *wiring);
+void wiring_fini(struct wiring *wiring);
+
+#endif

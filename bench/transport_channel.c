@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Ours: a channel of libshmipc, on the kernel module (doorbell) or without it (memfd). Messages are written and read in
+ * place. An answer's wake-up is left to the wait that follows it, so that the module can ring and sleep in one call.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <shmipc/channel.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "ticks.h"
+#include "transport.h"
+
+#define HANDOVER_NS (INT64_C(20) * 1000000000)
+
+struct channel_end {
+	struct end end;
+	struct shmipc_channel *channel;
+	struct shmipc_buffer buffer;
+	struct shmipc_message message;
+};
+
+static int check_module(const char **why)
+{
+	int fd = open("/dev/shmipc", O_RDWR | O_CLOEXEC), rc = fd < 0 ? -errno : 0;
+
+	*why = rc == -EACCES ? "/dev/shmipc may not be opened" : "the module is not loaded (no /dev/shmipc)";
+	if (fd >= 0)
+		close(fd);
+	return rc;
+}
+
+static int prepare_channel(struct wiring *wiring, const struct plan *plan)
+{
+	(void)plan;
+	return socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, wiring->fd) ? -errno : 0;
+}
+
+/* The library's defaults, except that a lane may hold a few of the largest messages. */
+static void set_options(struct shmipc_channel_options *options, const struct plan *plan, enum shmipc_backend backend)
+{
+	static const enum shmipc_sync sync[SYNC_MODES] = {
+		[SYNC_DEMAND] = SHMIPC_SYNC_DEMAND,
+		[SYNC_ADAPTIVE] = SHMIPC_SYNC_ADAPTIVE,
+		[SYNC_POLLING] = SHMIPC_SYNC_POLLING,
+		[SYNC_TIMED] = SHMIPC_SYNC_TIMED,
+	};
+	uint64_t memory = (uint64_t)plan->size * (plan->batch + 3);
+
+	options->backend = backend;
+	options->sync = sync[plan->sync];
+	if (memory > options->memory_max)
+		options->memory_max = memory;
+}
+
+static int attach_channel(struct end *end, enum shmipc_backend backend)
+{
+	struct shmipc_channel_options options = SHMIPC_CHANNEL_OPTIONS_INIT;
+	struct channel_end *c = (struct channel_end *)end;
+	int64_t deadline = ticks_monotonic_ns() + HANDOVER_NS;
+	int rc;
+
+	set_options(&options, end->plan, backend);
+	if (end->side)
+		return shmipc_channel_receive(end->wiring->fd[1], &options, deadline, &c->channel);
+	rc = shmipc_channel_create(&options, &c->channel);
+	return rc ? rc : shmipc_channel_send(c->channel, end->wiring->fd[0], deadline);
+}
+
+static int attach_doorbell(struct end *end)
+{
+	return attach_channel(end, SHMIPC_BACKEND_KMOD);
+}
+
+static int attach_memfd(struct end *end)
+{
+	return attach_channel(end, SHMIPC_BACKEND_MEMFD);
+}
+
+static void detach_channel(struct end *end)
+{
+	shmipc_channel_destroy(((struct channel_end *)end)->channel);
+}
+
+static int begin_channel(struct end *end, size_t len, void **buf)
+{
+	struct channel_end *c = (struct channel_end *)end;
+	int rc;
+
+	while ((rc = shmipc_channel_reserve(c->channel, len, 0, &c->buffer)) == -EAGAIN) {
+		/* What was sent with SHMIPC_MORE is the peer's to consume before there is room. */
+		rc = shmipc_channel_ring(c->channel);
+		if (!rc)
+			rc = shmipc_channel_wait(c->channel, SHMIPC_WRITABLE, SHMIPC_FOREVER);
+		if (rc < 0 && rc != -EINTR)
+			return rc;
+	}
+	*buf = c->buffer.data;
+	return rc;
+}
+
+static int send_channel(struct end *end, size_t len, unsigned int flags)
+{
+	struct channel_end *c = (struct channel_end *)end;
+	unsigned int how = (flags & SEND_MORE ? SHMIPC_MORE : 0) | (flags & SEND_EXPECT ? SHMIPC_LAZY : 0);
+
+	return shmipc_channel_submit(c->channel, &c->buffer, len, how);
+}
+
+static int receive_channel(struct end *end, const void **buf, size_t *len)
+{
+	struct channel_end *c = (struct channel_end *)end;
+	int rc;
+
+	while ((rc = shmipc_channel_peek(c->channel, &c->message)) == -EAGAIN) {
+		rc = shmipc_channel_wait(c->channel, SHMIPC_READABLE, SHMIPC_FOREVER);
+		if (rc < 0 && rc != -EINTR)
+			return rc;
+	}
+	*buf = c->message.data;
+	*len = c->message.size;
+	return rc;
+}
+
+static int done_channel(struct end *end)
+{
+	struct channel_end *c = (struct channel_end *)end;
+
+	return shmipc_channel_release(c->channel, &c->message);
+}
+
+static void count_channel(struct end *end, struct counts *counts)
+{
+	struct shmipc_channel_stats stats = { .size = sizeof(stats) };
+
+	if (shmipc_channel_stats(((struct channel_end *)end)->channel, &stats))
+		return;
+	counts->syscalls = stats.system_calls;
+	counts->wakes = stats.waits;
+	counts->rings = stats.rings;
+	counts->sleeps = stats.sleeps;
+}
+
+#define CHANNEL_TRANSPORT                                                                                          \
+	.level = "channel", .flags = TRANSPORT_SYNC, .end_size = sizeof(struct channel_end),                       \
+	.prepare = prepare_channel, .detach = detach_channel, .begin = begin_channel, .send = send_channel,        \
+	.receive = receive_channel, .done = done_channel, .count = count_channel
+
+const struct transport transport_doorbell = {
+	.name = "doorbell",
+	.summary = "shmipc on the kernel module",
+	.check = check_module,
+	.attach = attach_doorbell,
+	CHANNEL_TRANSPORT,
+};
+
+const struct transport transport_memfd = {
+	.name = "memfd",
+	.summary = "shmipc without the module: memfd and futex",
+	.attach = attach_memfd,
+	CHANNEL_TRANSPORT,
+};

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * One message under way at any time: side 0 sends, side 1 answers with a message of the same size. A round trip is timed
+ * from before the message is written until after the answer has been read; with --touch all both sides write and read
+ * every byte, so it holds two writes and two reads.
+ */
+#include "ticks.h"
+#include "workload.h"
+
+static int put(struct worker *w, uint64_t number, unsigned int flags)
+{
+	void *buf;
+	int rc = worker_begin(w, number, &buf);
+
+	if (rc)
+		return rc;
+	if (w->plan->touch)
+		touch_fill(buf, w->plan->size, touch_base(number, w->end->side));
+	return worker_send(w, number, flags);
+}
+
+static int get(struct worker *w, uint64_t number)
+{
+	const void *buf;
+	int rc = worker_receive(w, number, &buf);
+
+	if (rc)
+		return rc;
+	if (w->plan->touch && !touch_check(buf, w->plan->size, touch_base(number, !w->end->side)))
+		return worker_fail(w, -EBADMSG, "checking the bytes received", number);
+	return worker_done(w, number);
+}
+
+static int run_asker(struct worker *w, uint64_t first, uint64_t count, bool measure)
+{
+	uint64_t number, begin;
+	int rc;
+
+	for (number = first; number < first + count; number++) {
+		begin = ticks_now();
+		rc = put(w, number, SEND_EXPECT);
+		if (!rc)
+			rc = get(w, number);
+		if (rc)
+			return rc;
+		if (measure)
+			histogram_record(&w->result->latency, ticks_now() - begin);
+	}
+	return 0;
+}
+
+static int run_answerer(struct worker *w, uint64_t first, uint64_t count, bool measure)
+{
+	uint64_t last = w->plan->warmup + w->plan->count + w->plan->cooldown - 1, number;
+	int rc;
+
+	(void)measure;
+	for (number = first; number < first + count; number++) {
+		rc = get(w, number);
+		if (!rc)
+			rc = put(w, number, number == last ? 0 : SEND_EXPECT);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+const struct workload workload_ping_pong = {
+	.name = "ping-pong",
+	.summary = "one message under way: round trips",
+	.alternating = true,
+	.transfers = 2,
+	.timed_side = 0,
+	.run = { run_asker, run_answerer },
+};

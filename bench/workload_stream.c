@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * One way, as fast as it goes: side 0 sends, side 1 receives. With --batch N the messages of a group are published
+ * together.
+ *
+ * With --touch all, every STAMP_EVERY-th message carries in its first word when it was written, and its latency is from
+ * then until it is in the receiver's hands. As the sender never pauses, this is mostly time spent queueing. Without
+ * touching, or for messages too small, no latency is known.
+ */
+#include <string.h>
+
+#include "ticks.h"
+#include "workload.h"
+
+#define STAMP_EVERY 64
+
+static bool is_stamped(const struct worker *w, uint64_t number)
+{
+	return number % STAMP_EVERY == 0 && w->plan->size >= 2 * sizeof(uint64_t);
+}
+
+static int run_sender(struct worker *w, uint64_t first, uint64_t count, bool measure)
+{
+	uint64_t number, now, batch = w->plan->batch, total = w->plan->warmup + w->plan->count + w->plan->cooldown;
+	void *buf;
+	int rc;
+
+	(void)measure;
+	for (number = first; number < first + count; number++) {
+		bool last = (number + 1) % batch == 0 || number + 1 == total;
+
+		rc = worker_begin(w, number, &buf);
+		if (rc)
+			return rc;
+		if (w->plan->touch) {
+			touch_fill(buf, w->plan->size, touch_base(number, 0));
+			if (is_stamped(w, number)) {
+				now = ticks_now();
+				memcpy(buf, &now, sizeof(now));
+			}
+		}
+		rc = worker_send(w, number, last ? 0 : SEND_MORE);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+/* The stamp takes the place of the first word of the pattern. */
+static bool check_stamped(struct worker *w, const void *buf, uint64_t number, bool measure)
+{
+	uint64_t now = ticks_now(), then;
+
+	memcpy(&then, buf, sizeof(then));
+	if (measure)
+		histogram_record(&w->result->latency, now > then ? now - then : 0);
+	return touch_check((const char *)buf + sizeof(then), w->plan->size - sizeof(then), touch_base(number, 0) + 1);
+}
+
+static int run_receiver(struct worker *w, uint64_t first, uint64_t count, bool measure)
+{
+	uint64_t number;
+	const void *buf;
+	int rc;
+
+	for (number = first; number < first + count; number++) {
+		bool good = true;
+
+		rc = worker_receive(w, number, &buf);
+		if (rc)
+			return rc;
+		if (w->plan->touch && is_stamped(w, number))
+			good = check_stamped(w, buf, number, measure);
+		else if (w->plan->touch)
+			good = touch_check(buf, w->plan->size, touch_base(number, 0));
+		if (!good)
+			return worker_fail(w, -EBADMSG, "checking the bytes received", number);
+		rc = worker_done(w, number);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+const struct workload workload_stream = {
+	.name = "stream",
+	.summary = "one way, as fast as it goes",
+	.transfers = 1,
+	.timed_side = 1,
+	.run = { run_sender, run_receiver },
+};

@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * shmipc: the doorbell of an endpoint
+ *
+ * Responsible for sleeping and waking, and for nothing else. This is the hot path: a round trip
+ * between two processes that both sleep is two calls of RING_WAIT. It takes no lock of its own, has
+ * no wait queue (one task at a time waits for an endpoint, so a pointer to it does), allocates
+ * nothing and sets no timer unless there is a deadline. What polls is on a wait queue, which costs
+ * one load as long as nobody does.
+ *
+ * The words in the lanes are written by processes that may lie. They are read to decide whether to
+ * go on sleeping and what poll says; each value, loaded once, is compared and forgotten.
+ *
+ * ORDER
+ *
+ * a sleeper of endpoint E                        whoever rings for E
+ *
+ *   user: STORE E.seq = s                          user: publish
+ *   user: full barrier                             user: full barrier
+ *   user: look once more                           user: LOAD E.seq, gives s
+ *                                                  user: STORE P.rung = s
+ *   STORE state = INTERRUPTIBLE
+ *   STORE E.waiter = me      (A)                   xchg P.rang, full barrier  (D)
+ *   full barrier             (B)                   LOAD E.waiter              (E)
+ *   LOAD P.rung              (C)                   wake it if its state says so
+ *   schedule() if it is not s
+ *
+ * (A) before (B) before (C) pairs with the user's store of rung before (D) before (E): if the sleeper
+ * does not see rung, the ringer sees the waiter, and its state, and wakes it. The wake sets the state
+ * to RUNNING, so that it is not lost when it comes before schedule(). Without (B), or with (A) after
+ * (C), or without (D), both may look too early and the sleeper stays asleep.
+ *
+ * KICK is the same with the own seq in the place of rung: user: STORE E.seq; full barrier (F); (E).
+ * Death is the same with channel->dead: STORE dead (G); full barrier (H); (E). poll() is the same with
+ * the wait queue in the place of waiter: join the queue; full barrier (I); LOAD seq (J), rung (K).
+ * (J) before (K): a rung that equals an older seq must not be taken for an answer to a newer one.
+ *
+ * The task that (E) finds may leave, and even exit, at any time. Its memory stays for as long as the
+ * ringer is an RCU reader: a task is freed a grace period after it exits, and it clears waiter before
+ * it leaves. If it has gone to sleep elsewhere meanwhile, the wake is a spurious one there, which
+ * every interruptible sleep must expect.
+ *
+ * A RING REPEATED
+ *
+ * rang remembers for which value of rung the endpoint has rung; a ring for the same value is a
+ * restarted one and is ignored: the first one has passed (D) and did or does (E). Two threads that
+ * ring at the same time for different values may leave the older one in rang; the cost of that is a
+ * wake too many. A value that nobody has rung for is never in rang.
+ */
+#include <linux/hrtimer.h>
+#include <linux/poll.h>
+#include <linux/rcupdate.h>
+#include <linux/sched/signal.h>
+#include <linux/wait.h>
+
+#include "internal.h"
+#include "trace.h"
+
+/* What a waker passes to the scheduler to say that it is about to sleep; the value is private there. */
+static int sync_wake_flags __ro_after_init;
+
+static int __init learn_flags(wait_queue_entry_t *entry, unsigned int mode, int flags, void *key)
+{
+	sync_wake_flags = flags;
+	return 0;
+}
+
+/**
+ * shmipc_doorbell_init() - learn how this kernel spells a synchronous wake
+ */
+void __init shmipc_doorbell_init(void)
+{
+	DECLARE_WAIT_QUEUE_HEAD_ONSTACK(queue);
+	DEFINE_WAIT_FUNC(entry, learn_flags);
+
+	add_wait_queue(&queue, &entry);
+	wake_up_interruptible_sync_poll(&queue, EPOLLIN);
+	remove_wait_queue(&queue, &entry);
+}
+
+/* Step (E). Returns whether somebody was there, awake by now or not. */
+static bool wake_waiter(struct shmipc_endpoint *ep, int flags)
+{
+	struct wait_queue_entry entry;
+	struct task_struct *task;
+
+	rcu_read_lock();
+	task = rcu_dereference(ep->waiter);		/* (E) */
+	if (task) {
+		entry.private = task;
+		default_wake_function(&entry, TASK_INTERRUPTIBLE, flags, NULL);
+	}
+	rcu_read_unlock();
+	return task;
+}
+
+/* Step (E) for both kinds of sleepers; the caller has issued the full barrier before it. */
+static bool wake_endpoint(struct shmipc_endpoint *ep, int flags, __poll_t events)
+{
+	bool found = wake_waiter(ep, flags);
+
+	if (waitqueue_active(&ep->pollers)) {
+		wake_up_interruptible_poll(&ep->pollers, events);
+		found = true;
+	}
+	return found;
+}
+
+/* Sleep once. Returns whether the deadline has passed. */
+static bool sleep_until(ktime_t *deadline)
+{
+	if (!deadline) {
+		schedule();
+		return false;
+	}
+	return !schedule_hrtimeout_range(deadline, current->timer_slack_ns, HRTIMER_MODE_ABS);
+}
+
+/**
+ * shmipc_doorbell_wait() - sleep until the peer has rung for the own seq
+ * @ep: endpoint bound to the caller's process
+ * @seq: odd value that the caller has announced
+ * @deadline: absolute, on CLOCK_MONOTONIC; %NULL: none
+ *
+ * What is true at the same time is reported in the order of the tests below.
+ *
+ * Context: process, may sleep; no lock held.
+ * Return: 0 (rung, or seq was withdrawn), -EPIPE (a side is dead), -ERESTARTSYS (a signal), -ETIMEDOUT,
+ * -EBUSY (another thread waits).
+ */
+int shmipc_doorbell_wait(struct shmipc_endpoint *ep, u32 seq, ktime_t *deadline, bool yield)
+{
+	bool expired = false;
+	bool slept = false;
+	int err;
+
+	if (yield) {
+		schedule();
+		if (READ_ONCE(ep->peer_words->rung) == seq)
+			return 0;
+	}
+
+	__set_current_state(TASK_INTERRUPTIBLE);
+	if (cmpxchg(&ep->waiter, NULL, RCU_INITIALIZER(current))) {	/* (A), (B) */
+		__set_current_state(TASK_RUNNING);
+		return -EBUSY;
+	}
+	for (;;) {
+		err = 0;
+		if (READ_ONCE(ep->peer_words->rung) == seq)		/* (C) */
+			break;
+		if (READ_ONCE(ep->words->seq) != seq)
+			break;
+		err = -EPIPE;
+		if (READ_ONCE(ep->channel->dead))
+			break;
+		err = -ERESTARTSYS;
+		if (signal_pending(current))
+			break;
+		err = -ETIMEDOUT;
+		if (expired)
+			break;
+		if (!slept) {
+			slept = true;
+			WRITE_ONCE(ep->sleeps, ep->sleeps + 1);
+		}
+		expired = sleep_until(deadline);
+		set_current_state(TASK_INTERRUPTIBLE);			/* (B) again */
+	}
+	__set_current_state(TASK_RUNNING);
+	RCU_INIT_POINTER(ep->waiter, NULL);
+	trace_shmipc_wait(ep, seq, err, slept);
+	return err;
+}
+
+/**
+ * shmipc_doorbell_ring() - wake the peer, which the own rung says is to be woken
+ * @ep: endpoint bound to the caller's process
+ * @sync: the caller is about to sleep, which the scheduler may want to know
+ *
+ * A full barrier, except when it fails.
+ *
+ * Context: process; does not sleep.
+ * Return: 0, also when this value of rung was rung for before; -EPIPE (a side is dead).
+ */
+int shmipc_doorbell_ring(struct shmipc_endpoint *ep, bool sync)
+{
+	u32 rung = READ_ONCE(ep->words->rung);
+	bool found;
+
+	if (READ_ONCE(ep->channel->dead))
+		return -EPIPE;
+	if (xchg(&ep->rang, rung) == rung)		/* (D) */
+		return 0;
+	found = wake_endpoint(ep->peer, sync ? sync_wake_flags : 0, EPOLLIN);
+	if (found)
+		atomic_long_inc(&ep->rings);
+	trace_shmipc_ring(ep, rung, found);
+	return found;
+}
+
+/**
+ * shmipc_doorbell_kick() - have the own endpoint's sleepers look again
+ * @ep: endpoint bound to the caller's process
+ *
+ * Context: process; does not sleep. A full barrier.
+ */
+void shmipc_doorbell_kick(struct shmipc_endpoint *ep)
+{
+	smp_mb();					/* (F) */
+	wake_endpoint(ep, 0, EPOLLIN);
+}
+
+/**
+ * shmipc_doorbell_hangup() - tell all sleepers of both sides that an endpoint was marked dead
+ * @ep: the dead endpoint; channel->dead says so already (G)
+ *
+ * In this order: a sleeper that was woken first could look before the mark is there, and sleep on.
+ *
+ * Context: process; does not sleep.
+ */
+void shmipc_doorbell_hangup(struct shmipc_endpoint *ep)
+{
+	smp_mb();					/* (H) */
+	wake_endpoint(ep, 0, EPOLLIN | EPOLLHUP);
+	wake_endpoint(ep->peer, 0, EPOLLIN | EPOLLHUP);
+}
+
+/**
+ * shmipc_doorbell_poll() - what poll says about an endpoint
+ * @ep: the endpoint; the caller is on its queue of pollers
+ *
+ * Return: EPOLLIN when there is something to look at: not armed, or rung; with EPOLLHUP when a side
+ * is dead.
+ */
+__poll_t shmipc_doorbell_poll(struct shmipc_endpoint *ep)
+{
+	u32 seq;
+
+	smp_mb();					/* (I) */
+	if (READ_ONCE(ep->channel->dead))
+		return EPOLLIN | EPOLLHUP;
+	seq = smp_load_acquire(&ep->words->seq);	/* (J) */
+	if (!(seq & 1) || READ_ONCE(ep->peer_words->rung) == seq)	/* (K) */
+		return EPOLLIN;
+	return 0;
+}

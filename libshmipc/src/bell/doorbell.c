@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * doorbell.c - the slow half of the seq/rung protocol; doorbell.h has its table
+ */
+#include "doorbell.h"
+
+#include <errno.h>
+
+void doorbell_init(struct doorbell *bell, struct lane_words *own, const struct lane_words *peer)
+{
+	bell->own = own;
+	bell->peer = peer;
+	pthread_mutex_init(&bell->lock, NULL);
+}
+
+uint32_t doorbell_take(struct doorbell *bell, uint32_t bits)
+{
+	uint32_t seq;
+
+	pthread_mutex_lock(&bell->lock);
+	seq = load_relaxed(&bell->peer->seq); /* (C) again, in the critical section */
+	if ((seq & bits) != bits || seq == load_relaxed(&bell->rung)) {
+		seq = 0;
+	} else {
+		store_relaxed(&bell->rung, seq);
+		store_release(&bell->own->rung, seq); /* (D) */
+	}
+	pthread_mutex_unlock(&bell->lock);
+	if (seq)
+		atomic_fetch_add_explicit(&bell->rings, 1, memory_order_relaxed);
+	return seq;
+}
+
+int doorbell_ring(struct doorbell *bell, uint32_t peer_seq)
+{
+	int r = bell->ops->ring(bell, peer_seq);
+
+	if (r == -EPIPE)
+		store_release(&bell->dead, true);
+	return r;
+}
+
+uint32_t doorbell_announce(struct doorbell *bell, uint32_t bits)
+{
+	uint32_t seq = load_relaxed(&bell->own->seq);
+
+	seq = (seq & ~SEQ_BITS) + SEQ_STEP + (SEQ_ASLEEP | bits);
+	store_relaxed(&bell->own->seq, seq);	  /* (E) */
+	full_barrier();				  /* (F) */
+	if (load_relaxed(&bell->peer->skip)) { /* (G) */
+		process_membarrier();
+		atomic_fetch_add_explicit(&bell->barriers_paid, 1, memory_order_relaxed);
+		atomic_fetch_add_explicit(&bell->system_calls, 1, memory_order_relaxed);
+	}
+	store_relaxed(&bell->sleeps, load_relaxed(&bell->sleeps) + 1);
+	return seq;
+}
+
+void doorbell_withdraw(struct doorbell *bell)
+{
+	/* A kick may have stored the same value before. Nothing is published by it: relaxed. */
+	store_relaxed(&bell->own->seq, load_relaxed(&bell->own->seq) & ~SEQ_BITS); /* (J) */
+}
+
+int doorbell_wait(struct doorbell *bell, uint32_t seq, uint32_t owed, int64_t deadline)
+{
+	int r;
+
+	store_relaxed(&bell->waits, load_relaxed(&bell->waits) + 1);
+	r = bell->ops->wait(bell, seq, owed, deadline);
+	if (r == -EPIPE)
+		store_release(&bell->dead, true);
+	return r;
+}
+
+void doorbell_kick(struct doorbell *bell, uint32_t seq)
+{
+	if (atomic_compare_exchange_strong(&bell->own->seq, &seq, seq & ~SEQ_BITS))
+		bell->ops->kick(bell);
+}
+
+void doorbell_die(struct doorbell *bell)
+{
+	store_release(&bell->dead, true);
+	full_barrier();
+	bell->ops->kick(bell);
+}

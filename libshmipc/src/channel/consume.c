@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * consume.c - reading messages: the slot ring's consumer side; produce.c has the ordering table
+ *
+ * Everything here reads what the peer wrote, and may still write: each word is loaded once, checked,
+ * then used. What cannot be is -EBADMSG, and the end of the channel.
+ */
+#include "endpoint.h"
+
+static inline const struct slot *next_slot(const struct shmipc_channel *ch)
+{
+	return &ch->peer.ring[ch->in.next & ch->in.mask];
+}
+
+/* A lap that is neither this one's nor the last one's counts as ready: peek reports it. */
+bool consume_ready(const struct shmipc_channel *ch)
+{
+	uint32_t next = load_relaxed(&ch->own.words->cons), old = next + 1 - ch->geometry.slots;
+	uint32_t lap = load_acquire(&ch->peer.ring[next & ch->in.mask].lap);
+
+	return lap != old && (lap || next >= ch->geometry.slots);
+}
+
+bool consume_has_chores(const struct shmipc_channel *ch)
+{
+	return load_acquire(&ch->peer.words->retired) != load_relaxed(&ch->own.words->unmapped);
+}
+
+void consume_flush(struct shmipc_channel *ch)
+{
+	uint32_t seq = 0;
+
+	ch->in.flush_owed = false;
+	full_barrier(); /* (B) of doorbell.h, behind (N) and (O) */
+	if (doorbell_asks(&ch->bell, SEQ_ASLEEP | SEQ_SPACE))
+		seq = doorbell_take(&ch->bell, SEQ_ASLEEP | SEQ_SPACE);
+	if (seq)
+		doorbell_ring(&ch->bell, seq);
+}
+
+/* Unmap what the peer retired; answer what it took back. memory.c has the four steps. */
+static int see_retired(struct shmipc_channel *ch)
+{
+	uint32_t retired = load_acquire(&ch->peer.words->retired);
+	uint32_t new = retired & ~load_relaxed(&ch->own.words->unmapped), i;
+
+	for (; new; new &= new - 1) {
+		i = (uint32_t)__builtin_ctz(new);
+		if (ch->in.held[i])
+			return break_channel(ch);
+		ch->region.ops->forget(&ch->region, i, ch->peer.segment[i].base, ch->peer.segment[i].bytes);
+		ch->in.mapped_bytes -= ch->peer.segment[i].bytes;
+		ch->peer.segment[i].base = NULL;
+		ch->peer.segment[i].bytes = 0;
+	}
+	store_release(&ch->own.words->unmapped, retired);
+	ch->in.flush_owed = true;
+	return 0;
+}
+
+int consume_chores(struct shmipc_channel *ch)
+{
+	int r = 0;
+
+	if (unlikely(consume_has_chores(ch)))
+		r = see_retired(ch);
+	if (ch->in.flush_owed)
+		consume_flush(ch);
+	return r;
+}
+
+/* Map a segment that a slot names for the first time. */
+static cold int map_segment(struct shmipc_channel *ch, uint32_t i)
+{
+	uint64_t bytes = 0;
+	void *base = NULL;
+	int r;
+
+	r = ch->region.ops->find(&ch->region, i, ch->geometry.memory_max - ch->in.mapped_bytes, &base, &bytes);
+	if (r == -EBADMSG)
+		return break_channel(ch);
+	if (r)
+		return r; /* this process's own trouble: no memory, no mappings left; the message stays */
+	ch->peer.segment[i].base = base;
+	ch->peer.segment[i].bytes = bytes;
+	ch->in.mapped_bytes += bytes;
+	return 0;
+}
+
+static int look_at_slice(struct shmipc_channel *ch, const struct slot *slot, struct shmipc_message *m)
+{
+	uint32_t slice = load_relaxed(&slot->ref.slice), segment = load_relaxed(&slot->ref.segment);
+	uint64_t offset = load_relaxed(&slot->ref.offset), bytes;
+	int r;
+
+	if (slice >= ch->geometry.slices || segment >= SHMIPC_SEGMENTS)
+		return break_channel(ch);
+	if (unlikely(!ch->peer.segment[segment].base)) {
+		/* The number may have been another segment's, which the peer waits to have unmapped. */
+		r = consume_chores(ch);
+		if (!r)
+			r = map_segment(ch, segment);
+		if (r)
+			return r;
+	}
+	bytes = ch->peer.segment[segment].bytes;
+	if (offset > bytes || m->size > bytes - offset)
+		return break_channel(ch);
+	m->data = ch->peer.segment[segment].base + offset;
+	m->slice = slice | segment << 24;
+	return 0;
+}
+
+/* Read the slot into in.current. 0; 1: a hole, stepped over; or -errno. */
+static inline int look_at_slot(struct shmipc_channel *ch, const struct slot *slot)
+{
+	struct shmipc_message *m = &ch->in.current;
+	uint32_t what = load_relaxed(&slot->what);
+	int r;
+
+	m->size = load_relaxed(&slot->size);
+	m->tag = load_relaxed(&slot->tag);
+	m->kind = (uint16_t)what;
+	m->slot = ch->in.next;
+	switch (what >> 16) {
+	case SLOT_INLINE:
+		if (unlikely(m->size > SHMIPC_INLINE_MAX))
+			return break_channel(ch);
+		m->data = slot->bytes;
+		m->slice = IN_SLOT;
+		break;
+	case SLOT_SLICE:
+		r = look_at_slice(ch, slot, m);
+		if (unlikely(r))
+			return r;
+		break;
+	case SLOT_HOLE:
+		store_release(&ch->own.words->cons, ++ch->in.next); /* (N) */
+		ch->in.flush_owed = true;
+		return 1;
+	default:
+		return break_channel(ch);
+	}
+	ch->in.peeked = true;
+	return 0;
+}
+
+/* The next slot is not published. */
+static int find_nothing(struct shmipc_channel *ch)
+{
+	bool dead = load_acquire(&ch->bell.dead);
+	int r = consume_chores(ch);
+
+	if (r)
+		return r;
+	if (consume_ready(ch)) {
+		if (load_acquire(&next_slot(ch)->lap) != ch->in.next + 1)
+			return break_channel(ch);
+		return 1;
+	}
+	return dead ? -EPIPE : -EAGAIN; /* nothing there after it was seen dead */
+}
+
+int shmipc_channel_peek(struct shmipc_channel *ch, struct shmipc_message *message)
+{
+	const struct slot *slot;
+	int r = check_usable(ch);
+
+	if (unlikely(r))
+		return r;
+	if (unlikely(!ch->attached))
+		return -ENOTCONN;
+	while (!ch->in.peeked) {
+		slot = next_slot(ch);
+		if (load_acquire(&slot->lap) == ch->in.next + 1) /* (M) */
+			r = look_at_slot(ch, slot);
+		else
+			r = find_nothing(ch);
+		if (unlikely(r < 0))
+			return r;
+	}
+	*message = ch->in.current;
+	return 0;
+}
+
+/* message->slice is the slice's number below its segment's, which is below SHMIPC_SEGMENTS. */
+static inline uint32_t number_of(const struct shmipc_message *m)
+{
+	return m->slice & 0xffffff;
+}
+
+static inline void give_back(struct shmipc_channel *ch, uint32_t slice)
+{
+	uint32_t index = ch->in.ret_prod++;
+
+	store_release(&ch->own.returns[index & (ch->geometry.slices - 1)], RETURN_ENTRY(index, slice)); /* (O) */
+}
+
+/* Room was given back. A sleeper that is seen to want it is woken now, another one by consume_flush(). */
+static inline void owe_flush(struct shmipc_channel *ch)
+{
+	ch->in.flush_owed = true;
+	if (unlikely(doorbell_asks(&ch->bell, SEQ_ASLEEP | SEQ_SPACE)))
+		consume_flush(ch);
+}
+
+static inline void step_on(struct shmipc_channel *ch)
+{
+	ch->in.bytes += ch->in.current.size;
+	ch->in.messages++;
+	ch->in.peeked = false;
+	store_release(&ch->own.words->cons, ++ch->in.next); /* (N) */
+}
+
+static int release_kept(struct shmipc_channel *ch, const struct shmipc_message *m)
+{
+	uint32_t slice = number_of(m), segment = m->slice >> 24;
+	uint64_t bit;
+
+	if (m->slice == IN_SLOT || slice >= ch->geometry.slices || segment >= SHMIPC_SEGMENTS)
+		return -EINVAL;
+	bit = 1ull << (slice % 64);
+	if (!(ch->in.kept[slice / 64] & bit))
+		return -EINVAL;
+	ch->in.kept[slice / 64] &= ~bit;
+	ch->in.held[segment]--;
+	give_back(ch, slice);
+	consume_flush(ch);
+	return 0;
+}
+
+int shmipc_channel_release(struct shmipc_channel *ch, struct shmipc_message *message)
+{
+	int r = check_usable(ch);
+
+	if (unlikely(r))
+		return r;
+	if (unlikely(!ch->in.peeked || message->slot != ch->in.next))
+		return release_kept(ch, message);
+	step_on(ch);
+	if (ch->in.current.slice != IN_SLOT)
+		give_back(ch, number_of(&ch->in.current));
+	owe_flush(ch);
+	return 0;
+}
+
+int shmipc_channel_keep(struct shmipc_channel *ch, struct shmipc_message *message)
+{
+	uint32_t slice;
+	int r = check_usable(ch);
+
+	if (r)
+		return r;
+	if (!ch->in.peeked || message->slot != ch->in.next)
+		return -EINVAL;
+	if (ch->in.current.slice == IN_SLOT)
+		return -EOPNOTSUPP;
+	slice = number_of(&ch->in.current);
+	/* Lent again before it was given back. */
+	if (ch->in.kept[slice / 64] & 1ull << (slice % 64))
+		return break_channel(ch);
+	ch->in.kept[slice / 64] |= 1ull << (slice % 64);
+	ch->in.held[ch->in.current.slice >> 24]++;
+	step_on(ch);
+	owe_flush(ch);
+	return 0;
+}

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * endpoint.h - what is inside a struct shmipc_channel, and what its files share
+ *
+ *	options.c	checking and choosing
+ *	create.c	create, attach, destroy
+ *	handover.c	send and receive an endpoint
+ *	produce.c	reserve, submit, cancel, push, ring
+ *	consume.c	peek, release, keep
+ *	memory.c	segments: growth, give-backs, retirement
+ *	wait.c		wait, kick, fd, arm, disarm
+ *	spin.c		how long to spin before sleeping
+ *	stats.c		counters
+ *
+ * Threads. `out` is the producing thread's, but its arena, which is under out.lock because a
+ * sleeping thread of either kind may give idle memory back. `in` is the consuming thread's. A
+ * sleeping thread looks for the other kind too, and then at atomic words alone: those below, and the
+ * own lane's, where cons is in.next, ret_cons the next give-back to collect, and unmapped the peer's
+ * retired segments that were unmapped here.
+ */
+#ifndef SHMIPC_ENDPOINT_H
+#define SHMIPC_ENDPOINT_H
+
+#include <errno.h>
+
+#include "../bell/doorbell.h"
+#include "../bell/watcher.h"
+#include "../process.h"
+#include "../shm/arena.h"
+#include "../shm/layout.h"
+#include "../shm/region.h"
+#include "shmipc/channel.h"
+
+/* Slots of the ring that only SHMIPC_KEPT messages may take. */
+#define KEPT_SLOTS 4u
+/* Messages without a ring in between after which publishing goes without a barrier. */
+#define SKIP_AFTER 64u
+/* buffer->slice and message->slice of what rides in a slot. */
+#define IN_SLOT UINT32_MAX
+
+struct producer {
+	uint32_t prod;	/* next slot */
+	uint32_t limit; /* first slot that may not be written: what the peer consumed, one lap on */
+	uint32_t open;	/* slots promised to open reservations: 1, or 2 to one that stands in the next slot */
+	uint32_t mask;
+	uint32_t slot_at; /* the slot of the open reservation in the ring itself */
+	bool slot_open;
+	bool skip;	    /* publish without a barrier; own->words->skip says so */
+	uint32_t ring_mark; /* prod when the peer was last found asleep */
+	uint64_t messages, bytes;
+
+	/* What a sleeping thread of the other kind asks too: */
+	_Atomic uint32_t cons;	   /* the peer's, when last looked at */
+	_Atomic uint32_t unmapped; /* likewise */
+	_Atomic bool starved;	   /* reserve said -EAGAIN, and nothing came back since */
+	_Atomic bool grown;	   /* there is more than the first segment */
+
+	_Atomic uint32_t lock; /* protects the rest */
+	struct arena arena;
+	uint32_t retiring;  /* segments given up, which the peer has not unmapped yet */
+	uint32_t releasing; /* numbers that are free when the peer has seen that */
+	int64_t shrink_at;  /* when to look for idle segments next; 0: not set yet */
+	uint64_t growths, retires;
+};
+
+struct consumer {
+	uint32_t next; /* slot to read next; what the own lane's cons says */
+	uint32_t mask;
+	uint32_t ret_prod; /* next entry of the own return ring */
+	bool peeked;	   /* current is the message in slot `next` */
+	bool flush_owed;   /* room was given back and the peer not asked yet whether it sleeps for it */
+	struct shmipc_message current;
+	uint64_t *kept; /* a bit for each slice number */
+	uint32_t held[SHMIPC_SEGMENTS]; /* kept messages in a segment of the peer's */
+	uint64_t messages, bytes;
+	uint64_t mapped_bytes;
+};
+
+/* Learned by the adaptive mode: each waiting thread's own. */
+struct spinner {
+	uint32_t leave_out;  /* waits to go before the next spin */
+	uint32_t leave_next; /* how many to leave out when it is lost again */
+	int64_t hold_until;  /* no spin before: this processor is shared; 0: none was held */
+	int64_t hold_ns;     /* how long the next hold is */
+	long preemptions;    /* of this thread, when last looked at */
+	uint64_t won, lost;
+};
+
+/* Who sleeps for whom: one thread announces, the others wait for it to leave. */
+struct room {
+	_Atomic uint32_t state;	  /* ROOM_*; a private futex */
+	_Atomic uint32_t waiting; /* SHMIPC_READABLE, SHMIPC_WRITABLE: a thread waits for it */
+	_Atomic uint32_t kicked;  /* likewise: its wait is to return */
+};
+enum { ROOM_EMPTY, ROOM_LED, ROOM_FOLLOWED, ROOM_ARMED };
+
+struct shmipc_channel {
+	/* Set before publish: */
+	const _Atomic uint32_t *guard;
+	struct lane own, peer; /* peer.segment is the consuming thread's */
+	struct geometry geometry;
+	struct shmipc_channel_options options;
+	struct shmipc_peer peer_id;
+	uint32_t endpoint;
+	bool attached;
+	bool handed_over;
+	bool one_processor;
+
+	_Atomic bool broken; /* -EBADMSG, for good */
+
+	_Alignas(LAYOUT_LINE) struct producer out;
+	_Alignas(LAYOUT_LINE) struct consumer in;
+	_Alignas(LAYOUT_LINE) struct doorbell bell;
+	struct room room;
+	struct spinner spinners[2]; /* of a thread that waits to read, and one that waits to write */
+	struct region region;
+	struct watch watch;
+};
+
+/* Whether a call may touch the lanes: 0, -EPERM or -EBADMSG. First in every public function. */
+static inline int check_usable(const struct shmipc_channel *ch)
+{
+	if (unlikely(!load_relaxed(ch->guard)))
+		return -EPERM;
+	if (unlikely(load_relaxed(&ch->broken)))
+		return -EBADMSG;
+	return 0;
+}
+
+static inline void lock_arena(struct shmipc_channel *ch)
+{
+	while (unlikely(atomic_exchange_explicit(&ch->out.lock, 1, memory_order_acquire)))
+		spin_pause();
+}
+
+static inline bool try_lock_arena(struct shmipc_channel *ch)
+{
+	return !atomic_exchange_explicit(&ch->out.lock, 1, memory_order_acquire);
+}
+
+static inline void unlock_arena(struct shmipc_channel *ch)
+{
+	store_release(&ch->out.lock, 0);
+}
+
+/* options.c */
+int options_take(const struct shmipc_channel_options *from, struct shmipc_channel_options *to);
+int options_backend(const struct shmipc_channel_options *options, enum shmipc_backend *backend);
+
+/* create.c */
+int endpoint_alloc(const struct shmipc_channel_options *options, uint32_t endpoint, struct shmipc_channel **channel);
+int endpoint_own_lane(struct shmipc_channel *ch, void *head);
+int endpoint_attach(struct shmipc_channel *ch, void *peer_head);
+
+/* create.c: the peer lied. Returns -EBADMSG. */
+int break_channel(struct shmipc_channel *ch);
+
+/* memory.c: all with the arena locked; 0 or -errno. */
+int memory_collect_locked(struct shmipc_channel *ch);
+int memory_grow_locked(struct shmipc_channel *ch, uint64_t bytes);
+int memory_alloc_locked(struct shmipc_channel *ch, uint64_t bytes, uint32_t *slice);
+int memory_shrink_locked(struct shmipc_channel *ch, bool idle_only);
+bool memory_came_back(const struct shmipc_channel *ch);
+
+/* memory.c: a thread that is about to sleep; returns the latest time to sleep until. */
+int64_t memory_before_sleep(struct shmipc_channel *ch, int64_t deadline);
+
+/* consume.c: whether peek has something to say; the consuming thread's chores; asking a sleeper for room. */
+bool consume_ready(const struct shmipc_channel *ch);
+bool consume_has_chores(const struct shmipc_channel *ch);
+int consume_chores(struct shmipc_channel *ch);
+void consume_flush(struct shmipc_channel *ch);
+
+/* produce.c: whether room came back since reserve failed. */
+bool produce_ready(const struct shmipc_channel *ch);
+
+/* stats.c: copy the counters to the tool page. */
+void stats_publish(struct shmipc_channel *ch);
+
+/* spin.c */
+bool spin_pays(struct shmipc_channel *ch, struct spinner *spinner);
+int spin_until(struct shmipc_channel *ch, struct spinner *spinner, unsigned int events, int64_t limit);
+
+/* wait.c */
+bool wait_is_over(const struct shmipc_channel *ch, unsigned int events);
+
+#endif /* SHMIPC_ENDPOINT_H */

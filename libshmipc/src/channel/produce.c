@@ -1,0 +1,347 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * produce.c - writing messages: the slot ring's producer side
+ *
+ * producer                                     consumer
+ *   LOAD.acq cons                  (K)           LOAD.acq lap                   (M)
+ *     STORE slot, or slice                         LOAD slot, or slice
+ *   STORE.rel lap                  (L)           STORE.rel cons                 (N)
+ *                                                STORE.rel return ring entry    (O)
+ *
+ * (L) pairs with (M): a consumer that sees the lap sees the slot and what it names.
+ * (N) pairs with (K): a producer that sees cons may write the slot again, because the consumer's
+ * loads of it are over. (O) pairs with the load in memory.c: likewise for a slice.
+ * (L) is doorbell.h's publication (A); (N) and (O) are the ones of room.
+ *
+ * A small reservation stands in the next slot itself. Should another message be submitted first,
+ * that slot is published as a hole, which the consumer steps over; its bytes stay where they are,
+ * since the ring does not go round to it while it is open, and are copied to a slot on submit.
+ */
+#include <string.h>
+
+#include "endpoint.h"
+
+static inline struct slot *slot_of(struct shmipc_channel *ch, uint32_t index)
+{
+	return &ch->own.ring[index & ch->out.mask];
+}
+
+/* Look at what the peer consumed. 0 or -EBADMSG. */
+static cold int refresh_limit(struct shmipc_channel *ch)
+{
+	struct producer *out = &ch->out;
+	uint32_t cons = load_acquire(&ch->peer.words->cons), old = load_relaxed(&out->cons); /* (K) */
+
+	if (cons - old > out->prod - old)
+		return break_channel(ch);
+	store_relaxed(&out->cons, cons);
+	out->limit = cons + ch->geometry.slots;
+	if (out->slot_open && out->limit - out->slot_at > ch->geometry.slots)
+		out->limit = out->slot_at + ch->geometry.slots;
+	return 0;
+}
+
+/* A new reservation takes a slot, and a second one for the hole that it may leave: see open. */
+static inline bool has_slot(const struct shmipc_channel *ch, unsigned int flags)
+{
+	return ch->out.limit - ch->out.prod >= ch->out.open + 2 + (flags & SHMIPC_KEPT ? 0 : KEPT_SLOTS);
+}
+
+/* No slot seemed free, or it is a first call: 0 if one is after all. */
+static cold int find_slot(struct shmipc_channel *ch, unsigned int flags)
+{
+	int r = refresh_limit(ch);
+
+	if (r)
+		return r;
+	if (has_slot(ch, flags))
+		return 0;
+	store_relaxed(&ch->out.starved, true);
+	return -EAGAIN;
+}
+
+bool produce_ready(const struct shmipc_channel *ch)
+{
+	return !load_relaxed(&ch->out.starved) || load_acquire(&ch->peer.words->cons) != load_relaxed(&ch->out.cons) ||
+	       memory_came_back(ch);
+}
+
+static inline int check_alive(const struct shmipc_channel *ch)
+{
+	if (unlikely(!ch->attached))
+		return -ENOTCONN;
+	return unlikely(load_relaxed(&ch->bell.dead)) ? -EPIPE : 0;
+}
+
+static int reserve_slice(struct shmipc_channel *ch, size_t size, struct shmipc_buffer *buffer)
+{
+	const struct arena_piece *piece;
+	uint32_t slice;
+	int r;
+
+	if (size > UINT32_MAX)
+		return -EMSGSIZE;
+	lock_arena(ch);
+	r = memory_alloc_locked(ch, size, &slice);
+	if (!r) {
+		piece = &ch->out.arena.pieces[slice];
+		buffer->data = ch->own.segment[piece->segment].base + arena_offset(&ch->out.arena, slice);
+		buffer->size = arena_length(&ch->out.arena, slice);
+		buffer->slice = slice;
+	} else if (r == -EAGAIN) {
+		store_relaxed(&ch->out.starved, true);
+	}
+	unlock_arena(ch);
+	return r;
+}
+
+int shmipc_channel_reserve(struct shmipc_channel *ch, size_t size, unsigned int flags, struct shmipc_buffer *buffer)
+{
+	struct producer *out = &ch->out;
+	int r = check_usable(ch);
+
+	if (unlikely(r))
+		return r;
+	if (unlikely(flags & ~SHMIPC_KEPT))
+		return -EINVAL;
+	r = check_alive(ch);
+	if (unlikely(r))
+		return r;
+	if (unlikely(!has_slot(ch, flags))) {
+		r = find_slot(ch, flags);
+		if (r)
+			return r;
+	}
+	if (likely(size <= SHMIPC_INLINE_MAX && !out->slot_open)) {
+		out->slot_open = true;
+		out->slot_at = out->prod;
+		buffer->data = slot_of(ch, out->prod)->bytes;
+		buffer->size = SHMIPC_INLINE_MAX;
+		buffer->slice = IN_SLOT;
+		buffer->slot = out->prod;
+		out->open += 2;
+	} else {
+		r = reserve_slice(ch, size, buffer);
+		if (r)
+			return r;
+		out->open++;
+	}
+	buffer->tag = 0;
+	buffer->kind = 0;
+	return 0;
+}
+
+/* (L): everything of the slot is stored but its lap. */
+static inline void publish_slot(struct shmipc_channel *ch, struct slot *slot, uint32_t size, uint32_t tag,
+				uint32_t what)
+{
+	store_relaxed(&slot->size, size);
+	store_relaxed(&slot->tag, tag);
+	store_relaxed(&slot->what, what);
+	store_release(&slot->lap, ch->out.prod + 1);
+	ch->out.prod++;
+}
+
+/* Another message goes first: the slot that an open reservation stands in becomes a hole. */
+static cold void displace_slot(struct shmipc_channel *ch)
+{
+	publish_slot(ch, slot_of(ch, ch->out.prod), 0, 0, SLOT_HOLE << 16);
+	ch->out.open--;
+}
+
+static inline bool is_displaced(const struct shmipc_channel *ch)
+{
+	return ch->out.slot_at != ch->out.prod;
+}
+
+/* The reservation in the ring is submitted or cancelled. */
+static inline void close_slot(struct shmipc_channel *ch)
+{
+	ch->out.open -= is_displaced(ch) ? 1 : 2;
+	ch->out.slot_open = false;
+}
+
+static inline uint32_t carry(enum slot_carry carry, uint16_t kind)
+{
+	return (uint32_t)carry << 16 | kind;
+}
+
+static int submit_in_slot(struct shmipc_channel *ch, const struct shmipc_buffer *buffer, size_t size)
+{
+	struct producer *out = &ch->out;
+	struct slot *slot = slot_of(ch, out->prod);
+
+	if (unlikely(!out->slot_open || buffer->slot != out->slot_at || size > SHMIPC_INLINE_MAX))
+		return -EINVAL;
+	if (unlikely(is_displaced(ch)))
+		memcpy(slot->bytes, slot_of(ch, out->slot_at)->bytes, size);
+	close_slot(ch);
+	publish_slot(ch, slot, (uint32_t)size, buffer->tag, carry(SLOT_INLINE, buffer->kind));
+	return 0;
+}
+
+static int submit_slice(struct shmipc_channel *ch, const struct shmipc_buffer *buffer, size_t size)
+{
+	struct producer *out = &ch->out;
+	struct arena *arena = &out->arena;
+	struct slot *slot;
+	uint32_t segment;
+	uint64_t offset;
+
+	lock_arena(ch);
+	if (!arena_is(arena, buffer->slice, SLICE_WRITING) || size > arena_length(arena, buffer->slice)) {
+		unlock_arena(ch);
+		return -EINVAL;
+	}
+	segment = arena->pieces[buffer->slice].segment;
+	offset = arena_offset(arena, buffer->slice);
+	arena_lend(arena, buffer->slice, (uint32_t)size, buffer->tag, process_now_coarse_ms());
+	unlock_arena(ch);
+
+	if (unlikely(out->slot_open && !is_displaced(ch)))
+		displace_slot(ch);
+	out->open--;
+	slot = slot_of(ch, out->prod);
+	store_relaxed(&slot->ref.slice, buffer->slice);
+	store_relaxed(&slot->ref.segment, segment);
+	store_relaxed(&slot->ref.offset, offset);
+	publish_slot(ch, slot, (uint32_t)size, buffer->tag, carry(SLOT_SLICE, buffer->kind));
+	return 0;
+}
+
+/*
+ * The peer has been awake for many messages: leave out the barrier from now on, and let the peer pay
+ * for it when it does go to sleep. Said before a full barrier: doorbell.h.
+ */
+static cold void start_skipping(struct shmipc_channel *ch)
+{
+	ch->out.ring_mark = ch->out.prod;
+	if (SHMIPC_TSAN || !process_may_skip())
+		return;
+	store_relaxed(&ch->own.words->skip, 1);
+	full_barrier();
+	ch->out.skip = true;
+}
+
+/* The peer sleeps too often for that. */
+static void stop_skipping(struct shmipc_channel *ch)
+{
+	full_barrier();
+	store_release(&ch->own.words->skip, 0);
+	ch->out.skip = false;
+}
+
+static cold int ring_sleeper(struct shmipc_channel *ch, unsigned int flags)
+{
+	struct producer *out = &ch->out;
+	uint32_t seq = doorbell_take(&ch->bell, SEQ_ASLEEP), owed;
+
+	if (seq) {
+		if (out->skip && out->prod - out->ring_mark < SKIP_AFTER)
+			stop_skipping(ch);
+		out->ring_mark = out->prod;
+		stats_publish(ch);
+	}
+	if (flags & SHMIPC_LAZY) {
+		if (seq)
+			store_relaxed(&ch->bell.owed, seq);
+		return 0;
+	}
+	owed = atomic_exchange_explicit(&ch->bell.owed, 0, memory_order_relaxed);
+	if (!seq)
+		seq = owed;
+	return seq ? doorbell_ring(&ch->bell, seq) : 0;
+}
+
+/* What is behind a publication: doorbell.h's (B) and (C). */
+static inline int step_doorbell(struct shmipc_channel *ch, unsigned int flags)
+{
+	struct producer *out = &ch->out;
+
+	if (out->skip) {
+		compiler_barrier();
+	} else {
+		full_barrier(); /* (B) */
+		if (unlikely(out->prod - out->ring_mark >= SKIP_AFTER))
+			start_skipping(ch);
+	}
+	if (likely(!doorbell_asks(&ch->bell, SEQ_ASLEEP) && /* (C) */
+		   (flags & SHMIPC_LAZY || !load_relaxed(&ch->bell.owed))))
+		return 0;
+	return ring_sleeper(ch, flags);
+}
+
+static inline void count_message(struct shmipc_channel *ch, size_t size)
+{
+	ch->out.bytes += size;
+	if (unlikely((++ch->out.messages & 63) == 0))
+		stats_publish(ch);
+}
+
+int shmipc_channel_submit(struct shmipc_channel *ch, struct shmipc_buffer *buffer, size_t size, unsigned int flags)
+{
+	int r = check_usable(ch);
+
+	if (unlikely(r))
+		return r;
+	if (unlikely(flags & ~(SHMIPC_MORE | SHMIPC_LAZY)))
+		return -EINVAL;
+	r = likely(buffer->slice == IN_SLOT) ? submit_in_slot(ch, buffer, size) : submit_slice(ch, buffer, size);
+	if (unlikely(r))
+		return r;
+	count_message(ch, size);
+	if (!(flags & SHMIPC_MORE))
+		step_doorbell(ch, flags); /* a dead peer is the next call's to report */
+	return 0;
+}
+
+int shmipc_channel_cancel(struct shmipc_channel *ch, struct shmipc_buffer *buffer)
+{
+	int r = check_usable(ch);
+
+	if (r)
+		return r;
+	if (buffer->slice == IN_SLOT) {
+		if (!ch->out.slot_open || buffer->slot != ch->out.slot_at)
+			return -EINVAL;
+		close_slot(ch);
+		return 0;
+	}
+	lock_arena(ch);
+	if (arena_is(&ch->out.arena, buffer->slice, SLICE_WRITING)) {
+		arena_free(&ch->out.arena, buffer->slice);
+		ch->out.open--;
+	} else {
+		r = -EINVAL;
+	}
+	unlock_arena(ch);
+	return r;
+}
+
+int shmipc_channel_push(struct shmipc_channel *ch, const void *data, size_t size, uint32_t tag, uint16_t kind,
+			unsigned int flags)
+{
+	struct shmipc_buffer buffer;
+	int r;
+
+	if (unlikely(flags & ~(SHMIPC_KEPT | SHMIPC_MORE | SHMIPC_LAZY)))
+		return -EINVAL;
+	r = shmipc_channel_reserve(ch, size, flags & SHMIPC_KEPT, &buffer);
+	if (unlikely(r))
+		return r;
+	memcpy(buffer.data, data, size);
+	buffer.tag = tag;
+	buffer.kind = kind;
+	return shmipc_channel_submit(ch, &buffer, size, flags & ~SHMIPC_KEPT);
+}
+
+int shmipc_channel_ring(struct shmipc_channel *ch)
+{
+	int r = check_usable(ch);
+
+	if (r)
+		return r;
+	if (!ch->attached)
+		return -ENOTCONN;
+	return step_doorbell(ch, 0);
+}

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * stats.c - an endpoint's counters, for its own process and, in the tool page, for tools
+ */
+#include <string.h>
+
+#include "endpoint.h"
+
+void stats_publish(struct shmipc_channel *ch)
+{
+	struct lane_tool *tool = ch->own.tool;
+
+	store_relaxed(&tool->messages_sent, ch->out.messages);
+	store_relaxed(&tool->bytes_sent, ch->out.bytes);
+	store_relaxed(&tool->messages_received, ch->in.messages);
+	store_relaxed(&tool->bytes_received, ch->in.bytes);
+	store_relaxed(&tool->rings, load_relaxed(&ch->bell.rings));
+	store_relaxed(&tool->sleeps, load_relaxed(&ch->bell.sleeps));
+	store_relaxed(&tool->growths, ch->out.growths);
+	store_relaxed(&tool->retires, ch->out.retires);
+	store_relaxed(&tool->slices_lent, ch->out.arena.lent);
+	store_relaxed(&tool->bytes_lent, ch->out.arena.lent_bytes);
+	store_relaxed(&tool->memory_bytes, ch->geometry.head_bytes + ch->out.arena.bytes);
+}
+
+static uint64_t count_private_bytes(const struct shmipc_channel *ch)
+{
+	return sizeof(*ch) + ch->geometry.slices * sizeof(struct arena_piece) + ch->geometry.slices / 8;
+}
+
+/* A depth is computed from the peer's words: one that makes no sense is shown as what fits a ring. */
+static uint64_t bound_depth(const struct shmipc_channel *ch, uint32_t depth)
+{
+	return depth <= ch->geometry.slots ? depth : ch->geometry.slots;
+}
+
+/* The peer's messages that are published and not consumed: the slots from next on with the right lap. */
+static uint64_t count_depth_in(const struct shmipc_channel *ch)
+{
+	uint32_t next = ch->in.next, i;
+
+	for (i = 0; i < ch->geometry.slots; i++)
+		if (load_relaxed(&ch->peer.ring[(next + i) & ch->in.mask].lap) != next + i + 1)
+			break;
+	return i;
+}
+
+int shmipc_channel_stats(struct shmipc_channel *ch, struct shmipc_channel_stats *stats)
+{
+	struct shmipc_channel_stats s;
+	size_t size = stats->size;
+	int r = check_usable(ch);
+
+	if (r == -EPERM)
+		return r;
+	if (size < offsetof(struct shmipc_channel_stats, messages_sent) || size > sizeof(s))
+		return -EINVAL;
+	lock_arena(ch);
+	r = ch->attached ? memory_collect_locked(ch) : 0; /* a gauge of what is lent is to be true */
+	s = (struct shmipc_channel_stats){
+		.size = size,
+		.backend = ch->region.ops->backend,
+		.messages_sent = ch->out.messages,
+		.bytes_sent = ch->out.bytes,
+		.messages_received = ch->in.messages,
+		.bytes_received = ch->in.bytes,
+		.rings = load_relaxed(&ch->bell.rings),
+		.sleeps = load_relaxed(&ch->bell.sleeps),
+		.waits = load_relaxed(&ch->bell.waits),
+		.spins_won = ch->spinners[0].won + ch->spinners[1].won,
+		.spins_lost = ch->spinners[0].lost + ch->spinners[1].lost,
+		.barriers_paid = load_relaxed(&ch->bell.barriers_paid),
+		.system_calls = load_relaxed(&ch->bell.system_calls) + load_relaxed(&ch->region.system_calls),
+		.growths = ch->out.growths,
+		.retires = ch->out.retires,
+		.slices_lent = ch->out.arena.lent,
+		.bytes_lent = ch->out.arena.lent_bytes,
+		.memory_bytes = ch->geometry.head_bytes + ch->out.arena.bytes,
+		.private_bytes = count_private_bytes(ch),
+	};
+	unlock_arena(ch);
+	if (ch->attached) {
+		s.depth_in = count_depth_in(ch);
+		s.depth_out = bound_depth(ch, ch->out.prod - load_relaxed(&ch->peer.words->cons));
+	}
+	memcpy(stats, &s, size);
+	return 0;
+}
+
+int shmipc_channel_peer(struct shmipc_channel *ch, struct shmipc_peer *peer)
+{
+	int r = check_usable(ch);
+
+	if (r == -EPERM)
+		return r;
+	if (!ch->attached)
+		return -ENOTCONN;
+	*peer = ch->peer_id;
+	return 0;
+}

@@ -1,0 +1,314 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * wait.c - waiting in all four modes, and arming for somebody else's event loop
+ *
+ * An endpoint has one seq, so one thread announces and sleeps for all: the room's leader. Another
+ * that comes waits in private until the leader leaves; if it wants room, and the leader's
+ * announcement does not ask for that, it kicks the leader, whose next announcement does.
+ *
+ * leader                                     follower
+ *   STORE own seq, odd            (E)          OR waiting                    (R)
+ *   full barrier                  (F)          (a full barrier too)
+ *   LOAD waiting                  (Q)          LOAD own seq: too narrow: kick (S)
+ *
+ * (E) to (Q) against (R) to (S): one of the two sees the other. The leader looks for all who wait, as
+ * waiting says, so an event of a follower's ends the leader's sleep, and on leaving it wakes them.
+ *
+ * The room's state is a private futex. `armed` takes the leader's place while an event loop watches.
+ */
+#include <limits.h>
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "endpoint.h"
+
+#define EVENTS (SHMIPC_READABLE | SHMIPC_WRITABLE)
+/* How often a thread that never sleeps asks the system whether its peer lives. */
+#define ASK_DEAD_NS 1000000
+
+static inline int ready_events(const struct shmipc_channel *ch, unsigned int events)
+{
+	int ready = 0;
+
+	if (events & SHMIPC_READABLE && consume_ready(ch))
+		ready |= SHMIPC_READABLE;
+	if (events & SHMIPC_WRITABLE && produce_ready(ch))
+		ready |= SHMIPC_WRITABLE;
+	return ready;
+}
+
+/* Whether a wait for these events has any reason to end or to do something first. */
+bool wait_is_over(const struct shmipc_channel *ch, unsigned int events)
+{
+	return ready_events(ch, events) || load_relaxed(&ch->room.kicked) & events || load_acquire(&ch->bell.dead) ||
+	       (events & SHMIPC_READABLE && consume_has_chores(ch));
+}
+
+/* The events that are there; -EPIPE: none, nor will there be; 0. */
+static int look(const struct shmipc_channel *ch, unsigned int events)
+{
+	bool dead = load_acquire(&ch->bell.dead);
+	int ready = ready_events(ch, events);
+
+	return ready || !dead ? ready : -EPIPE;
+}
+
+static bool take_kick(struct shmipc_channel *ch, unsigned int events)
+{
+	if (likely(!(load_relaxed(&ch->room.kicked) & events)))
+		return false;
+	return atomic_fetch_and(&ch->room.kicked, ~events) & events;
+}
+
+static void settle_owed(struct shmipc_channel *ch)
+{
+	uint32_t owed;
+
+	if (likely(!load_relaxed(&ch->bell.owed)))
+		return;
+	owed = atomic_exchange_explicit(&ch->bell.owed, 0, memory_order_relaxed);
+	if (owed)
+		doorbell_ring(&ch->bell, owed);
+}
+
+static void wake_room(struct room *room)
+{
+	syscall(SYS_futex, &room->state, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+}
+
+static int sleep_in_room(struct room *room, int64_t deadline)
+{
+	struct timespec until = { .tv_sec = deadline / 1000000000, .tv_nsec = deadline % 1000000000 };
+
+	if (syscall(SYS_futex, &room->state, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, ROOM_FOLLOWED,
+		    deadline == SHMIPC_FOREVER ? NULL : &until, NULL, FUTEX_BITSET_MATCH_ANY) == 0)
+		return 0;
+	return errno == EAGAIN ? 0 : -errno;
+}
+
+static inline uint32_t wanted_bits(unsigned int waiting)
+{
+	return waiting & SHMIPC_WRITABLE ? SEQ_SPACE : 0;
+}
+
+/* Announce for all that wait now. Returns the seq. */
+static uint32_t announce_for_all(struct shmipc_channel *ch)
+{
+	uint32_t bits, seq;
+
+	do {
+		bits = wanted_bits(load_acquire(&ch->room.waiting));
+		seq = doorbell_announce(&ch->bell, ch->bell.wait_bits | bits);
+	} while (unlikely(wanted_bits(load_acquire(&ch->room.waiting)) & ~bits)); /* (Q) */
+	return seq;
+}
+
+static int lead(struct shmipc_channel *ch, int64_t deadline)
+{
+	uint32_t seq = announce_for_all(ch), owed;
+	int r = 0;
+
+	if (!wait_is_over(ch, load_acquire(&ch->room.waiting))) { /* (H) */
+		owed = load_relaxed(&ch->bell.owed);
+		if (owed)
+			owed = atomic_exchange_explicit(&ch->bell.owed, 0, memory_order_relaxed);
+		r = doorbell_wait(&ch->bell, seq, owed, deadline);
+	}
+	doorbell_withdraw(&ch->bell);
+	if (unlikely(atomic_exchange(&ch->room.state, ROOM_EMPTY) == ROOM_FOLLOWED))
+		wake_room(&ch->room);
+	return r == -EPIPE ? 0 : r; /* look() says so, if there is nothing left to read */
+}
+
+static int follow(struct shmipc_channel *ch, unsigned int events, int64_t deadline)
+{
+	uint32_t led = ROOM_LED, seq;
+
+	if (!atomic_compare_exchange_strong(&ch->room.state, &led, ROOM_FOLLOWED) && led != ROOM_FOLLOWED)
+		return 0;
+	seq = atomic_load(&ch->bell.own->seq); /* (S) */
+	if (seq & SEQ_ASLEEP && wanted_bits(events) & ~seq)
+		doorbell_kick(&ch->bell, seq);
+	if (wait_is_over(ch, events))
+		return 0;
+	return sleep_in_room(&ch->room, deadline);
+}
+
+/* Sleep, or see another thread sleep, until something changes. 0: look again. */
+static int sleep_once(struct shmipc_channel *ch, unsigned int events, int64_t deadline)
+{
+	uint32_t state = ROOM_EMPTY;
+	int64_t until = memory_before_sleep(ch, deadline);
+	int r;
+
+	atomic_fetch_or(&ch->room.waiting, events); /* (R) */
+	if (likely(atomic_compare_exchange_strong(&ch->room.state, &state, ROOM_LED)))
+		r = lead(ch, until);
+	else if (state == ROOM_ARMED)
+		r = -EBUSY;
+	else
+		r = follow(ch, events, until);
+	atomic_fetch_and(&ch->room.waiting, ~events);
+	return r == -ETIMEDOUT && until < deadline ? 0 : r;
+}
+
+static int nap(struct shmipc_channel *ch, int64_t deadline)
+{
+	int64_t until = process_now() + (int64_t)ch->options.timed_ns;
+	struct timespec time;
+	int r;
+
+	memory_before_sleep(ch, deadline);
+	if (until > deadline)
+		until = deadline;
+	time = (struct timespec){ .tv_sec = until / 1000000000, .tv_nsec = until % 1000000000 };
+	atomic_fetch_add_explicit(&ch->bell.system_calls, 1, memory_order_relaxed);
+	r = -clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &time, NULL);
+	if (!r)
+		ch->bell.ops->is_dead(&ch->bell);
+	return r;
+}
+
+static struct spinner *spinner_of(struct shmipc_channel *ch, unsigned int events)
+{
+	return &ch->spinners[!(events & SHMIPC_READABLE)];
+}
+
+/* Let time pass as the mode says. 0: look again; or -errno. */
+static int pass_time(struct shmipc_channel *ch, unsigned int events, int64_t deadline)
+{
+	struct spinner *spinner = spinner_of(ch, events);
+	int64_t limit;
+
+	switch (ch->options.sync) {
+	case SHMIPC_SYNC_DEMAND:
+		break;
+	case SHMIPC_SYNC_ADAPTIVE:
+		if (!spin_pays(ch, spinner))
+			break;
+		settle_owed(ch);
+		limit = process_now() + ch->options.spin_ns;
+		if (spin_until(ch, spinner, events, limit < deadline ? limit : deadline))
+			return 0;
+		break;
+	case SHMIPC_SYNC_POLLING:
+		settle_owed(ch);
+		limit = process_now() + ASK_DEAD_NS;
+		if (!spin_until(ch, spinner, events, limit < deadline ? limit : deadline))
+			ch->bell.ops->is_dead(&ch->bell);
+		return 0;
+	case SHMIPC_SYNC_TIMED:
+		settle_owed(ch);
+		return nap(ch, deadline);
+	}
+	return sleep_once(ch, events, deadline);
+}
+
+int shmipc_channel_wait(struct shmipc_channel *ch, unsigned int events, int64_t deadline)
+{
+	int r = check_usable(ch);
+
+	if (unlikely(r))
+		return r;
+	if (unlikely(!events || events & ~EVENTS))
+		return -EINVAL;
+	if (unlikely(!ch->attached))
+		return -ENOTCONN;
+	for (;;) {
+		r = look(ch, events);
+		if (r || take_kick(ch, events))
+			break;
+		if (events & SHMIPC_READABLE) {
+			r = consume_chores(ch);
+			if (r)
+				break;
+		}
+		if (unlikely(deadline != SHMIPC_FOREVER && (deadline <= 0 || process_now() >= deadline))) {
+			r = ch->bell.ops->is_dead(&ch->bell) ? look(ch, events) : -ETIMEDOUT;
+			break;
+		}
+		r = pass_time(ch, events, deadline);
+		if (unlikely(r)) {
+			if (r == -ETIMEDOUT)
+				continue; /* progress beats timeout: look once more */
+			r = look(ch, events) ?: r;
+			break;
+		}
+	}
+	settle_owed(ch);
+	return r;
+}
+
+int shmipc_channel_kick(struct shmipc_channel *ch)
+{
+	uint32_t seq;
+	int r = check_usable(ch);
+
+	if (r)
+		return r;
+	if (!ch->attached)
+		return -ENOTCONN;
+	atomic_fetch_or(&ch->room.kicked, EVENTS);
+	seq = atomic_load(&ch->bell.own->seq);
+	if (seq & SEQ_ASLEEP && load_relaxed(&ch->room.state) != ROOM_ARMED)
+		doorbell_kick(&ch->bell, seq);
+	return 0;
+}
+
+int shmipc_channel_fd(struct shmipc_channel *ch)
+{
+	int r = check_usable(ch);
+
+	if (r)
+		return r;
+	return ch->attached ? ch->bell.fd : -ENOTCONN;
+}
+
+static void leave_armed(struct shmipc_channel *ch)
+{
+	doorbell_withdraw(&ch->bell);
+	atomic_store(&ch->room.state, ROOM_EMPTY);
+}
+
+int shmipc_channel_arm(struct shmipc_channel *ch, unsigned int events)
+{
+	uint32_t state = ROOM_EMPTY;
+	int r = check_usable(ch);
+
+	if (r)
+		return r;
+	if (!(events & SHMIPC_READABLE) || events & ~EVENTS)
+		return -EINVAL;
+	if (!ch->attached)
+		return -ENOTCONN;
+	settle_owed(ch);
+	r = consume_chores(ch);
+	if (r)
+		return r;
+	if (!atomic_compare_exchange_strong(&ch->room.state, &state, ROOM_ARMED) && state != ROOM_ARMED)
+		return -EBUSY;
+	memory_before_sleep(ch, SHMIPC_FOREVER);
+	doorbell_announce(&ch->bell, SEQ_FD | wanted_bits(events));
+	if (!ready_events(ch, events) && !consume_has_chores(ch) && !load_acquire(&ch->bell.dead)) {
+		stats_publish(ch);
+		return 0;
+	}
+	leave_armed(ch);
+	return 1;
+}
+
+int shmipc_channel_disarm(struct shmipc_channel *ch)
+{
+	int r = check_usable(ch);
+
+	if (r)
+		return r;
+	if (load_relaxed(&ch->room.state) != ROOM_ARMED)
+		return 0;
+	if (ch->bell.ops->clear)
+		ch->bell.ops->clear(&ch->bell);
+	leave_armed(ch);
+	return 0;
+}
