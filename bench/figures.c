@@ -34,17 +34,16 @@ static int compare_ticks(const void *a, const void *b)
 
 /*
  * With the instruction clock on one processor, ticks are the instructions of both sides and the kernel. Medians, because
- * a timer interrupt, and on newer kernels a jump of the clock, spoils a total. Elsewhere, if the processor counts for us.
+ * a timer interrupt, and on newer kernels a jump of the clock, spoils a total.
  */
-static double instructions(const struct row *row, const struct run *run)
+static double clocked_instructions(const struct row *row, const struct run *run)
 {
 	const struct worker_result *timed = &run->side[row->plan.workload->timed_side];
-	const struct probe_result *a = &run->side[0].spent, *b = &run->side[1].spent;
 	uint64_t parts[WORKER_PARTS];
 	unsigned int i;
 
 	if (!ticks_clock.instructions)
-		return per_message(a->instructions, b->instructions, row->plan.count);
+		return NAN;
 	if (row->plan.workload->alternating)
 		return timed->latency.count ? histogram_quantile(&timed->latency, 0.5) : NAN;
 	if (!timed->part_count)
@@ -55,6 +54,7 @@ static double instructions(const struct row *row, const struct run *run)
 	return (double)parts[WORKER_PARTS / 2] / timed->part_count;
 }
 
+/* Of a whole run: a ring and the sleep that it ends may lie on different sides of where measuring begins. */
 static double rings_per_sleep(const struct counts *a, const struct counts *b)
 {
 	if (a->rings == COUNT_UNKNOWN || b->rings == COUNT_UNKNOWN || a->sleeps == COUNT_UNKNOWN ||
@@ -84,19 +84,22 @@ void figures_from_run(struct row *row, const struct run *run)
 	if (isnan(row->wakes_per_msg))
 		row->wakes_per_msg = per_message(a->voluntary, b->voluntary, count);
 	row->cpu_ns_per_msg = per_message(a->cpu_ns, b->cpu_ns, count);
-	row->instructions_per_msg = instructions(row, run);
-	row->rings_per_sleep = rings_per_sleep(&a->counts, &b->counts);
+	row->instructions_per_msg = clocked_instructions(row, run);
+	row->rings_per_sleep = rings_per_sleep(&run->side[0].total, &run->side[1].total);
 	row->repeats = 1;
 }
 
-void figures_set_syscalls(struct row *row, const struct plan *plan, const struct run *run, enum probe_mode mode)
+void figures_set_counted(struct row *row, const struct plan *plan, const struct run *run, enum probe_mode mode)
 {
-	double counted = mode == PROBE_PTRACE ? (double)run->traced_syscalls / plan->count
-					      : per_message(run->side[0].spent.syscalls, run->side[1].spent.syscalls,
-							    plan->count);
+	const struct probe_result *a = &run->side[0].spent, *b = &run->side[1].spent;
 
-	row->syscalls_per_msg = counted;
-	row->syscalls_by = isnan(counted) ? NULL : mode == PROBE_PTRACE ? "ptrace" : "tracepoint";
+	if (mode == PROBE_INSTRUCTIONS) {
+		row->instructions_per_msg = per_message(a->instructions, b->instructions, plan->count);
+		return;
+	}
+	row->syscalls_per_msg = mode == PROBE_PTRACE ? (double)run->traced_syscalls / plan->count
+						     : per_message(a->syscalls, b->syscalls, plan->count);
+	row->syscalls_by = isnan(row->syscalls_per_msg) ? NULL : mode == PROBE_PTRACE ? "ptrace" : "tracepoint";
 }
 
 static double rank(const struct row *row)

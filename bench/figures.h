@@ -19,11 +19,11 @@ struct row {
 	const char *syscalls_by; /* who counted them: "tracepoint", "ptrace", "transport"; NULL: nobody */
 };
 
-/* The figures of a timed run of @row->plan, without syscalls_per_msg unless the transport counts them. */
+/* The figures of a timed run of @row->plan; those that only other runs can give where the clock or transport knows them. */
 void figures_from_run(struct row *row, const struct run *run);
 
-/* Sets system calls as counted by a run of @plan, which may be shorter than the row's, in @mode. */
-void figures_set_syscalls(struct row *row, const struct plan *plan, const struct run *run, enum probe_mode mode);
+/* Sets what a run in @mode, another one than PROBE_TIME, counted; its @plan may be shorter than the row's. */
+void figures_set_counted(struct row *row, const struct plan *plan, const struct run *run, enum probe_mode mode);
 
 /* Of @count rows of the same plan, the median one: by p50, or by messages a second where there is no p50. */
 void figures_median(struct row *median, struct row *rows, unsigned int count);

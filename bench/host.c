@@ -125,6 +125,7 @@ void host_describe(struct host *host)
 		host->load = 0;
 	if (gmtime_r(&now, &tm))
 		strftime(host->date, sizeof(host->date), "%Y-%m-%dT%H:%M:%SZ", &tm);
+	read_line("/sys/module/shmipc/version", host->module, sizeof(host->module));
 	read_cpu_model(host);
 	read_hypervisor(host);
 	choose_cpus(host);
@@ -136,7 +137,7 @@ void host_print(const struct host *host, FILE *out)
 	fprintf(out, "cpu: %s, %u online%s%s\n", host->cpu, host->cpus, host->hypervisor[0] ? ", hypervisor " : "",
 		host->hypervisor);
 	fprintf(out, "clock: %s\n", ticks_clock.description);
-	if (host->load > 0.5 * host->cpus)
+	if (host->load > 0.5 * host->cpus && !ticks_clock.instructions)
 		fprintf(out, "NOTE: this host was busy before the bench began (load %.2f): times will be worse than they need be.\n",
 			host->load);
 	if (!host->emulated)
@@ -153,10 +154,10 @@ void host_print(const struct host *host, FILE *out)
 
 struct json_t *host_to_json(const struct host *host)
 {
-	return json_pack("{s:s, s:s, s:s, s:s, s:i, s:s, s:f, s:b, s:b, s:s*, s:s, s:f, s:s}",
+	return json_pack("{s:s, s:s, s:s, s:s, s:i, s:s, s:f, s:b, s:b, s:s?, s:s?, s:s, s:f, s:s}",
 			 "name", host->name, "kernel", host->kernel, "machine", host->machine, "cpu", host->cpu,
 			 "cpus", (int)host->cpus, "clock", ticks_clock.description,
 			 "clock_hz", ticks_clock.per_ns * 1e9, "instruction_clock", ticks_clock.instructions,
 			 "emulated", host->emulated, "hypervisor", host->hypervisor[0] ? host->hypervisor : NULL,
-			 "date", host->date, "load", host->load, "version", BENCH_VERSION);
+			 "module", host->module[0] ? host->module : NULL, "date", host->date, "load", host->load, "version", BENCH_VERSION);
 }

@@ -14,6 +14,7 @@ struct host {
 	char machine[32];
 	char cpu[96];
 	char hypervisor[32]; /* empty on bare metal, or where it cannot be told */
+	char module[32];     /* version of the loaded module; empty: none */
 	char date[32];       /* UTC, ISO 8601 */
 	unsigned int cpus;   /* online */
 	bool emulated;       /* QEMU executes the instructions in software */

@@ -29,7 +29,7 @@ struct bench {
 	unsigned int count;
 	struct run *run;
 	FILE *table;
-	bool tracepoint;
+	bool tracepoint, instructions; /* what can be counted here */
 };
 
 /* How long the measured part of a row takes when nobody says how many messages. */
@@ -180,22 +180,32 @@ static enum syscalls_by choose_counter(const struct bench *b, const struct row *
 	return row->syscalls_by || may_spin ? SYSCALLS_TRANSPORT : SYSCALLS_PTRACE;
 }
 
-/* A separate run to count system calls in, so that counting does not disturb the times; none if the transport counts. */
-static int count_syscalls(struct bench *b, struct row *row)
+/* A separate run of @row, of @most messages at most, to count in. */
+static int count_in(struct bench *b, struct row *row, enum probe_mode mode, uint64_t most)
 {
-	enum syscalls_by by = choose_counter(b, row);
-	enum probe_mode mode = by == SYSCALLS_PTRACE ? PROBE_PTRACE : PROBE_TRACEPOINT;
-	uint64_t most = by == SYSCALLS_PTRACE ? TRACED_COUNT : COUNTED_COUNT;
 	struct plan plan = row->plan;
 	int rc;
 
-	if (by == SYSCALLS_TRANSPORT)
-		return 0;
 	if (plan.count > most)
 		set_count(&plan, most);
 	rc = execute(b, row, &plan, mode);
 	if (!rc)
-		figures_set_syscalls(row, &plan, b->run, mode);
+		figures_set_counted(row, &plan, b->run, mode);
+	return rc;
+}
+
+/* What a timed run cannot count, because counting would disturb it. */
+static int count_row(struct bench *b, struct row *row)
+{
+	enum syscalls_by by = choose_counter(b, row);
+	int rc = 0;
+
+	if (by == SYSCALLS_PTRACE)
+		rc = count_in(b, row, PROBE_PTRACE, TRACED_COUNT);
+	else if (by == SYSCALLS_TRACEPOINT)
+		rc = count_in(b, row, PROBE_TRACEPOINT, COUNTED_COUNT);
+	if (!rc && b->instructions)
+		rc = count_in(b, row, PROBE_INSTRUCTIONS, COUNTED_COUNT);
 	return rc;
 }
 
@@ -220,7 +230,7 @@ static int run_once(struct bench *b)
 		if (!rc)
 			rc = run_row(b, &b->rows[i]);
 		if (!rc)
-			rc = count_syscalls(b, &b->rows[i]);
+			rc = count_row(b, &b->rows[i]);
 		if (rc)
 			return rc;
 		report_row(b->table, &b->rows[i]);
@@ -248,7 +258,7 @@ static int run_repeated(struct bench *b)
 		report_head(b->table);
 	for (i = 0; i < b->count && !rc; i++) {
 		figures_median(&b->rows[i], &taken[i * repeat], repeat);
-		rc = count_syscalls(b, &b->rows[i]);
+		rc = count_row(b, &b->rows[i]);
 		if (!rc)
 			report_row(b->table, &b->rows[i]);
 	}
@@ -283,7 +293,8 @@ static int measure(const struct workload *workload, int argc, char **argv)
 	sigaddset(&set, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	ticks_init(b.host.cpus, b.host.emulated);
-	b.tracepoint = probe_has_tracepoint();
+	b.tracepoint = probe_works(PROBE_TRACEPOINT);
+	b.instructions = !ticks_clock.instructions && probe_works(PROBE_INSTRUCTIONS);
 	if (b.options.syscalls_by == SYSCALLS_TRACEPOINT && !b.tracepoint)
 		options_reject("--syscalls-by tracepoint: not here; it needs root and tracefs");
 	b.table = b.options.json && !strcmp(b.options.json, "-") ? stderr : stdout;

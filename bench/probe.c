@@ -63,28 +63,33 @@ static uint64_t read_perf(int fd)
 	return v[0];
 }
 
-bool probe_has_tracepoint(void)
+/* The counter that @mode reads, or -1. */
+static int open_counter(enum probe_mode mode)
 {
-	int id = tracepoint_id(), fd;
+	int id;
 
-	if (id < 0)
-		return false;
-	fd = open_perf(PERF_TYPE_TRACEPOINT, id);
-	if (fd < 0)
-		return false;
-	close(fd);
-	return true;
+	if (mode == PROBE_INSTRUCTIONS)
+		return open_perf(PERF_TYPE_HARDWARE, PERF_COUNT_HW_INSTRUCTIONS);
+	if (mode != PROBE_TRACEPOINT)
+		return -1;
+	id = tracepoint_id();
+	return id < 0 ? -1 : open_perf(PERF_TYPE_TRACEPOINT, id);
+}
+
+bool probe_works(enum probe_mode mode)
+{
+	int fd = open_counter(mode);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
 }
 
 void probe_open(struct probe *probe, enum probe_mode mode)
 {
 	memset(probe, 0, sizeof(*probe));
 	probe->mode = mode;
-	probe->perf_fd = -1;
-	if (mode == PROBE_TIME)
-		probe->perf_fd = open_perf(PERF_TYPE_HARDWARE, PERF_COUNT_HW_INSTRUCTIONS);
-	else if (mode == PROBE_TRACEPOINT)
-		probe->perf_fd = open_perf(PERF_TYPE_TRACEPOINT, tracepoint_id());
+	probe->perf_fd = open_counter(mode);
 }
 
 void probe_close(struct probe *probe)
@@ -93,7 +98,7 @@ void probe_close(struct probe *probe)
 		close(probe->perf_fd);
 }
 
-static void read_counts(struct end *end, struct counts *counts)
+void probe_read_counts(struct end *end, struct counts *counts)
 {
 	counts->syscalls = counts->wakes = counts->rings = counts->sleeps = COUNT_UNKNOWN;
 	if (end->plan->transport->flags & TRANSPORT_SYSCALLS)
@@ -127,7 +132,7 @@ static uint64_t difference(uint64_t end, uint64_t begin)
 
 void probe_begin(struct probe *probe, struct end *end)
 {
-	read_counts(end, &probe->at_begin.counts);
+	probe_read_counts(end, &probe->at_begin.counts);
 	read_self(&probe->at_begin);
 	mark(probe, PROBE_MARK_BEGIN);
 	if (probe->perf_fd >= 0)
@@ -149,10 +154,10 @@ void probe_end(struct probe *probe, struct end *end, struct probe_result *r)
 	r->switches -= b->switches;
 	r->voluntary -= b->voluntary;
 	perf = read_perf(probe->perf_fd);
-	r->instructions = probe->mode == PROBE_TIME ? perf : COUNT_UNKNOWN;
+	r->instructions = probe->mode == PROBE_INSTRUCTIONS ? perf : COUNT_UNKNOWN;
 	/* The call that stopped the counter is counted too. */
 	r->syscalls = probe->mode == PROBE_TRACEPOINT && perf != COUNT_UNKNOWN ? perf - 1 : COUNT_UNKNOWN;
-	read_counts(end, &r->counts);
+	probe_read_counts(end, &r->counts);
 	r->counts.syscalls = difference(r->counts.syscalls, b->counts.syscalls);
 	r->counts.wakes = difference(r->counts.wakes, b->counts.wakes);
 	r->counts.rings = difference(r->counts.rings, b->counts.rings);

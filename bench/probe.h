@@ -4,11 +4,12 @@
 
 #include "transport.h"
 
-/* How the system calls of a run are counted; see run.h for which is chosen when. */
+/* What a run is for. Counting costs time, on every context switch for one, so it never happens in the timed run. */
 enum probe_mode {
-	PROBE_TIME,       /* a timed run; counts no system call but the ones the transport reports */
-	PROBE_TRACEPOINT, /* by the kernel: the raw_syscalls:sys_enter tracepoint */
-	PROBE_PTRACE,     /* by a tracer, which is told by marks where the measured part begins and ends */
+	PROBE_TIME,         /* times, and what costs nothing to count */
+	PROBE_INSTRUCTIONS, /* instructions, by the processor */
+	PROBE_TRACEPOINT,   /* system calls, by the kernel: the raw_syscalls:sys_enter tracepoint */
+	PROBE_PTRACE,       /* system calls, by a tracer, told by marks where the measured part begins and ends */
 };
 
 /* What one side spent on the measured messages. COUNT_UNKNOWN where it could not be measured. */
@@ -17,8 +18,8 @@ struct probe_result {
 	uint64_t cpu_ns;       /* user and system */
 	uint64_t switches;     /* voluntary and not */
 	uint64_t voluntary;
-	uint64_t instructions; /* user and kernel */
-	uint64_t syscalls;     /* by tracepoint */
+	uint64_t instructions; /* user and kernel; in that mode */
+	uint64_t syscalls;     /* by tracepoint; in that mode */
 	struct counts counts;  /* by the transport */
 };
 
@@ -34,8 +35,11 @@ void probe_begin(struct probe *probe, struct end *end);
 void probe_end(struct probe *probe, struct end *end, struct probe_result *result);
 void probe_close(struct probe *probe);
 
-/* Can system calls be counted by the tracepoint here? */
-bool probe_has_tracepoint(void);
+/* What the transport counted so far. */
+void probe_read_counts(struct end *end, struct counts *counts);
+
+/* Does PROBE_INSTRUCTIONS or PROBE_TRACEPOINT work here? */
+bool probe_works(enum probe_mode mode);
 
 /* The mark that tells a tracer: getppid() with these arguments, which the kernel ignores. */
 #define PROBE_MARK 0x62656e6368L

@@ -66,5 +66,7 @@ int workload_run(struct worker *w)
 	if (rc)
 		return rc;
 	probe_end(&w->probe, w->end, &w->result->spent);
-	return run(w, plan->warmup + plan->count, plan->cooldown, false);
+	rc = run(w, plan->warmup + plan->count, plan->cooldown, false);
+	probe_read_counts(w->end, &w->result->total);
+	return rc;
 }

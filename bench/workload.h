@@ -14,11 +14,12 @@
 
 /* What a side leaves for the runner, in memory they share. */
 struct worker_result {
-	struct probe_result spent;        /* on the measured messages */
+	struct probe_result spent;         /* on the measured messages */
+	struct counts total;               /* by the transport, from attaching to the last message */
 	uint64_t part_ticks[WORKER_PARTS]; /* the measured time, cut into that many runs of part_count messages */
 	uint64_t part_count;
-	struct histogram latency;         /* in ticks; empty on the side that measures none */
-	char error[WORKER_ERROR];         /* empty, or why the side failed */
+	struct histogram latency;          /* in ticks; empty on the side that measures none */
+	char error[WORKER_ERROR];          /* empty, or why the side failed */
 };
 
 /* A side at work. */

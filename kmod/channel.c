@@ -53,6 +53,7 @@ static void init_endpoint(struct shmipc_channel *channel, unsigned int index)
 	ep->words = get_words(&ep->lane);
 	ep->peer_words = ep->peer->words;
 	ep->peer->peer_words = ep->words;
+	ep->cpu = -1;
 	init_waitqueue_head(&ep->pollers);
 }
 

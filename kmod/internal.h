@@ -116,6 +116,8 @@ static_assert(SHMIPC_PARTS <= 64);
  *	written under channel->lock
  * @waiter: the task inside WAIT, %NULL if none; atomic; doorbell.c
  * @rang: the value of rung that was rung for last; atomic; doorbell.c
+ * @cpu: processor where RING_WAIT was called last, -1 if it never was; a hint
+ * @yield_pause: calls of RING_WAIT that will not give way first; a hint
  * @sleeps: waits that went to sleep; written by @waiter only
  * @rings: rings that found the peer waiting; atomic
  * @pollers: who polls the file
@@ -134,6 +136,8 @@ struct shmipc_endpoint {
 
 	struct task_struct __rcu *waiter ____cacheline_aligned_in_smp;
 	u32 rang;
+	int cpu;
+	unsigned int yield_pause;
 	unsigned long sleeps;
 	atomic_long_t rings;
 	wait_queue_head_t pollers;
@@ -231,7 +235,8 @@ int shmipc_file_mmap(struct file *file, struct vm_area_struct *vma);
 
 /* doorbell.c */
 void shmipc_doorbell_init(void);
-int shmipc_doorbell_wait(struct shmipc_endpoint *ep, u32 seq, ktime_t *deadline, bool yield);
+int shmipc_doorbell_wait(struct shmipc_endpoint *ep, u32 seq, ktime_t *deadline);
+int shmipc_doorbell_ring_wait(struct shmipc_endpoint *ep, u32 seq, ktime_t *deadline);
 int shmipc_doorbell_ring(struct shmipc_endpoint *ep, bool sync);
 void shmipc_doorbell_kick(struct shmipc_endpoint *ep);
 void shmipc_doorbell_hangup(struct shmipc_endpoint *ep);

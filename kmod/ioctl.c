@@ -157,11 +157,11 @@ static long wait_until(struct shmipc_endpoint *ep, const struct shmipc_ioc_wait 
 		return err;
 	deadline = ns_to_ktime(min_t(u64, args.deadline_ns, KTIME_MAX));
 	if (args.flags & SHMIPC_WAIT_RING)
-		shmipc_doorbell_ring(ep, true);
-	return shmipc_doorbell_wait(ep, args.seq, &deadline, false);
+		return shmipc_doorbell_ring_wait(ep, args.seq, &deadline);
+	return shmipc_doorbell_wait(ep, args.seq, &deadline);
 }
 
-/* WAIT and RING_WAIT. A dead peer is the wait's to report, after it has looked for progress. */
+/* WAIT and RING_WAIT. */
 static long wait_for_ring(struct shmipc_endpoint *ep, unsigned long seq, bool ring)
 {
 	int err;
@@ -172,8 +172,8 @@ static long wait_for_ring(struct shmipc_endpoint *ep, unsigned long seq, bool ri
 	if (err)
 		return err;
 	if (ring)
-		ring = shmipc_doorbell_ring(ep, true)>0;
-	return shmipc_doorbell_wait(ep, seq, NULL, ring);
+		return shmipc_doorbell_ring_wait(ep, seq, NULL);
+	return shmipc_doorbell_wait(ep, seq, NULL);
 }
 
 static long ring_peer(struct shmipc_endpoint *ep, unsigned long arg)
@@ -195,25 +195,15 @@ static long kick_waiter(struct shmipc_endpoint *ep, unsigned long arg)
 	return err;
 }
 
-/**
- * shmipc_file_ioctl() - the ioctl file operation; linux/shmipc.h has the commands and errors
- * @file: of the device or of an endpoint 1
- * @cmd: SHMIPC_IOC_*
- * @arg: a value, or a user pointer, as @cmd says
- *
- * Return: 0 or -errno.
- */
-long shmipc_file_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+/* All but RING_WAIT, which alone is so frequent that a jump and a stack frame count. */
+static noinline long dispatch(struct file *file, struct shmipc_endpoint *ep, unsigned int cmd,
+			      unsigned long arg)
 {
-	struct shmipc_endpoint *ep = READ_ONCE(file->private_data);
 	void __user *argp = (void __user *)arg;
 
-	if (likely(cmd == SHMIPC_IOC_RING_WAIT && ep))
-		return wait_for_ring(ep, arg, true);
-	if (cmd == SHMIPC_IOC_CREATE)
-		return create_channel(file, argp);
-
 	switch (cmd) {
+	case SHMIPC_IOC_CREATE:
+		return create_channel(file, argp);
 	case SHMIPC_IOC_INFO:
 		return ep ? get_info(ep, argp) : -EINVAL;
 	case SHMIPC_IOC_GROW:
@@ -223,7 +213,7 @@ long shmipc_file_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	case SHMIPC_IOC_RETIRE:
 		return ep ? retire_segment(ep, arg) : -EINVAL;
 	case SHMIPC_IOC_RING_WAIT:
-		return ep ? wait_for_ring(ep, arg, true) : -EINVAL;
+		return -EINVAL;
 	case SHMIPC_IOC_WAIT:
 		return ep ? wait_for_ring(ep, arg, false) : -EINVAL;
 	case SHMIPC_IOC_RING:
@@ -235,4 +225,21 @@ long shmipc_file_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	default:
 		return -ENOTTY;
 	}
+}
+
+/**
+ * shmipc_file_ioctl() - the ioctl file operation; linux/shmipc.h has the commands and errors
+ * @file: of the device or of an endpoint 1
+ * @cmd: SHMIPC_IOC_*
+ * @arg: a value, or a user pointer, as @cmd says
+ *
+ * Return: 0 or -errno.
+ */
+long shmipc_file_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	struct shmipc_endpoint *ep = READ_ONCE(file->private_data);
+
+	if (likely(cmd == SHMIPC_IOC_RING_WAIT && ep))
+		return wait_for_ring(ep, arg, true);
+	return dispatch(file, ep, cmd, arg);
 }

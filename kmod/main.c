@@ -35,4 +35,5 @@ module_init(shmipc_init);
 module_exit(shmipc_exit);
 
 MODULE_DESCRIPTION("Shared pages and a doorbell between two processes");
+MODULE_VERSION(SHMIPC_VERSION);
 MODULE_LICENSE("GPL");

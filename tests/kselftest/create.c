@@ -62,8 +62,9 @@ TEST_F(create, makes_two_endpoints_with_zeroed_heads)
 		ASSERT_EQ(0, endpoint_info(fd, &info));
 		EXPECT_EQ((uint32_t)i, info.endpoint);
 		ASSERT_EQ(0, part_map(fd, SHMIPC_OWN, SHMIPC_HEAD, size, PROT_READ, &head));
-		for (size_t at = 0; at < size; at++)
+		for (size_t at = 0; at < size; at++) {
 			ASSERT_EQ(0, ((unsigned char *)head)[at]);
+		}
 		munmap(head, size);
 	}
 	close(self->request.peer_fd);
@@ -250,8 +251,9 @@ TEST_F(create, numbers_channels_uniquely)
 		ids[i] = info.id;
 		ASSERT_EQ(0, endpoint_info(ends[1].fd, &info));
 		EXPECT_EQ(ids[i], info.id);
-		for (int before = 0; before < i; before++)
+		for (int before = 0; before < i; before++) {
 			EXPECT_NE(ids[before], ids[i]);
+		}
 		/* Half of them go at once: the numbers of the dead are not used again either. */
 		if (i % 2) {
 			endpoint_close(&ends[0]);
@@ -321,13 +323,15 @@ TEST_F(create, unreadable_arguments_are_faults)
 	const uintptr_t nowhere[] = { 0, 1, UINTPTR_MAX & -page_size(), 1ul << 63 };
 	struct endpoint ends[2];
 
-	for (unsigned int n = 0; n < ARRAY_SIZE(nowhere); n++)
+	for (unsigned int n = 0; n < ARRAY_SIZE(nowhere); n++) {
 		EXPECT_EQ(-EFAULT, CALL(self->fd, SHMIPC_IOC_CREATE, nowhere[n]));
+	}
 	ASSERT_EQ(0, channel_create_bound(ends));
 	for (unsigned int c = 0; c < ARRAY_SIZE(commands); c++) {
-		for (unsigned int n = 0; n < ARRAY_SIZE(nowhere); n++)
+		for (unsigned int n = 0; n < ARRAY_SIZE(nowhere); n++) {
 			EXPECT_EQ(-EFAULT, CALL(ends[0].fd, commands[c], nowhere[n]))
 				TH_LOG("%lx at %lx", commands[c], (unsigned long)nowhere[n]);
+		}
 	}
 }
 

@@ -85,8 +85,8 @@ int part_map(int fd, unsigned int lane, unsigned int part, size_t size, int prot
 
 int endpoint_map(struct endpoint *end)
 {
-	void *own;
-	void *peer;
+	void *own = NULL;
+	void *peer = NULL;
 	int result;
 
 	result = part_map(end->fd, SHMIPC_OWN, SHMIPC_HEAD, end->own_size, PROT_READ | PROT_WRITE,

@@ -83,9 +83,11 @@ static long exit_there(void *argument)
 
 static long crash_there(void *argument)
 {
+	volatile int *volatile nowhere = NULL;
+
 	(void)argument;
 	signal(SIGSEGV, SIG_DFL);
-	*(volatile int *)8 = 0;
+	*nowhere = 0;
 	return 0;
 }
 

@@ -126,10 +126,11 @@ TEST_F(info, tells_who_is_dead)
 	EXPECT_EQ((uint32_t)SHMIPC_STATE_DEAD,
 		  endpoint_state(self->ends[1].fd) & (SHMIPC_STATE_DEAD | SHMIPC_STATE_PEER_DEAD));
 	endpoint_unmap(&self->ends[0]);
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < 2; i++) {
 		EXPECT_EQ((uint32_t)(SHMIPC_STATE_DEAD | SHMIPC_STATE_PEER_DEAD),
 			  endpoint_state(self->ends[i].fd) &
 				  (SHMIPC_STATE_DEAD | SHMIPC_STATE_PEER_DEAD));
+	}
 }
 
 TEST_F(info, answers_after_both_ends_died)

@@ -178,10 +178,11 @@ TEST_F(mapping, a_segment_is_mapped_by_its_own_size)
 {
 	ASSERT_EQ(0, endpoint_map(&self->ends[0]));
 	ASSERT_EQ(0, endpoint_grow(self->fd, 31, 3 * self->page));
-	for (size_t pages = 1; pages < 6; pages++)
+	for (size_t pages = 1; pages < 6; pages++) {
 		EXPECT_EQ(pages == 3 ? 0 : -EINVAL,
 			  try_map(self->fd, SHMIPC_MMAP(SHMIPC_OWN, SHMIPC_SEGMENT(31)),
 				  pages * self->page, PROT_READ | PROT_WRITE, MAP_SHARED));
+	}
 }
 
 TEST_F(mapping, a_dead_endpoint_maps_nothing_writable)

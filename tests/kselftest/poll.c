@@ -270,13 +270,15 @@ TEST_F(poll, select_is_woken_by_a_ring)
 TEST_F(poll, level_triggered_epoll_reports_until_it_is_armed_again)
 {
 	ASSERT_EQ(0, epoll_add(self->epoll, self->end->fd, EPOLLIN));
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < 3; i++) {
 		EXPECT_EQ(EPOLLIN, epoll_next(self->epoll, 0));
+	}
 	endpoint_arm(self->end);
 	EXPECT_EQ(0, epoll_next(self->epoll, 0));
 	ASSERT_EQ(0, endpoint_ring(self->peer));
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < 3; i++) {
 		EXPECT_EQ(EPOLLIN, epoll_next(self->epoll, 0));
+	}
 	endpoint_arm(self->end);
 	EXPECT_EQ(0, epoll_next(self->epoll, 0));
 }

@@ -62,10 +62,12 @@ TEST_F(segments, both_sides_have_numbers_of_their_own)
 
 TEST_F(segments, all_numbers_can_be_used_and_no_more)
 {
-	for (unsigned int i = 0; i < SHMIPC_SEGMENTS; i++)
+	for (unsigned int i = 0; i < SHMIPC_SEGMENTS; i++) {
 		ASSERT_EQ(0, endpoint_grow(self->end->fd, i, self->page)) TH_LOG("segment %u", i);
-	for (unsigned int i = 0; i < SHMIPC_SEGMENTS; i++)
+	}
+	for (unsigned int i = 0; i < SHMIPC_SEGMENTS; i++) {
 		EXPECT_EQ(-EEXIST, endpoint_grow(self->end->fd, i, self->page));
+	}
 	for (int bit = 5; bit < 32; bit++) {
 		EXPECT_EQ(-EINVAL, endpoint_grow(self->end->fd, 1u << bit, self->page))
 			TH_LOG("bit %d", bit);
@@ -92,9 +94,10 @@ TEST_F(segments, grow_refuses_sizes_that_are_not_whole_pages)
 	const uint64_t sizes[] = { 0, 1, page - 1, page + 1, 3 * page + page / 2,
 				   UINT64_MAX, (1ull << 63) + 1 };
 
-	for (unsigned int i = 0; i < ARRAY_SIZE(sizes); i++)
+	for (unsigned int i = 0; i < ARRAY_SIZE(sizes); i++) {
 		EXPECT_EQ(-EINVAL, endpoint_grow(self->end->fd, 0, sizes[i]))
 			TH_LOG("size %llx", (unsigned long long)sizes[i]);
+	}
 	EXPECT_EQ(-ENOENT, segment_size(self->end->fd, SHMIPC_OWN, 0));
 }
 
@@ -157,8 +160,9 @@ TEST_F(segments, pages_are_zeroed_also_when_they_were_used_before)
 		ASSERT_EQ(0, endpoint_grow(self->end->fd, 1, size));
 		ASSERT_EQ(0, part_map(self->end->fd, SHMIPC_OWN, SHMIPC_SEGMENT(1), size,
 				      PROT_READ | PROT_WRITE, (void **)&at));
-		for (size_t i = 0; i < size; i++)
+		for (size_t i = 0; i < size; i++) {
 			ASSERT_EQ(0, at[i]) TH_LOG("round %d, byte %zu", round, i);
+		}
 		memset(at, 0xff, size);
 		munmap(at, size);
 		ASSERT_EQ(0, CALL(self->end->fd, SHMIPC_IOC_RETIRE, 1));
@@ -178,8 +182,9 @@ TEST_F(segments, a_segment_carries_bytes_from_its_owner_to_the_peer)
 			      (void **)&peer));
 	for (size_t i = 0; i < size; i++)
 		own[i] = (unsigned char)(i * 7 + i / self->page);
-	for (size_t i = 0; i < size; i++)
+	for (size_t i = 0; i < size; i++) {
 		ASSERT_EQ((unsigned char)(i * 7 + i / self->page), peer[i]);
+	}
 }
 
 TEST_F(segments, a_retired_one_is_gone_for_both)
@@ -242,9 +247,10 @@ TEST_F(segments, a_retired_ones_bytes_count_until_the_last_mapping_is_gone)
 TEST_F(segments, segment_refuses_a_third_lane)
 {
 	ASSERT_EQ(0, endpoint_grow(self->end->fd, 0, self->page));
-	for (int bit = 1; bit < 32; bit++)
+	for (int bit = 1; bit < 32; bit++) {
 		EXPECT_EQ(-EINVAL, segment_size(self->end->fd, 1u << bit, 0))
 			TH_LOG("bit %d", bit);
+	}
 }
 
 TEST_F(segments, retire_takes_no_number_that_only_looks_like_one_in_use)

@@ -94,8 +94,9 @@ TEST_F(wait, does_not_end_by_a_ring_for_another_seq)
 TEST_F(wait, does_not_end_by_a_kick_without_a_withdrawal)
 {
 	SLEEPER_START(&self->sleeper, self->end->fd, SHMIPC_IOC_WAIT, endpoint_arm(self->end));
-	for (int i = 0; i < 20; i++)
+	for (int i = 0; i < 20; i++) {
 		ASSERT_EQ(0, CALL(self->end->fd, SHMIPC_IOC_KICK, 0));
+	}
 	EXPECT_TRUE(sleeper_sleeps_for(&self->sleeper, 100));
 	ASSERT_EQ(0, endpoint_ring(self->peer));
 	EXPECT_EQ(0, sleeper_join(&self->sleeper));
@@ -143,14 +144,16 @@ TEST_F(wait, a_repeated_ring_is_ignored)
 	SLEEPER_START(&self->sleeper, self->end->fd, SHMIPC_IOC_WAIT, endpoint_arm(self->end));
 	ASSERT_EQ(0, endpoint_ring(self->peer));
 	ASSERT_EQ(0, sleeper_join(&self->sleeper));
-	for (int i = 0; i < 5; i++)
+	for (int i = 0; i < 5; i++) {
 		EXPECT_EQ(0, CALL(self->peer->fd, SHMIPC_IOC_RING, 0));
+	}
 	EXPECT_EQ(1u, rings_by(self->peer));
 
 	/* Also while the next sleep is on, which it is not for. */
 	SLEEPER_START(&self->sleeper, self->end->fd, SHMIPC_IOC_WAIT, endpoint_arm(self->end));
-	for (int i = 0; i < 5; i++)
+	for (int i = 0; i < 5; i++) {
 		EXPECT_EQ(0, CALL(self->peer->fd, SHMIPC_IOC_RING, 0));
+	}
 	EXPECT_TRUE(sleeper_sleeps_for(&self->sleeper, 50));
 	EXPECT_EQ(1u, rings_by(self->peer));
 	ASSERT_EQ(0, endpoint_ring(self->peer));

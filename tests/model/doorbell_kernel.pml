@@ -38,10 +38,13 @@
  *        one then rings once more than there was a sleep. Without repeats (REPEAT=0) it cannot.
  *     2  compare-and-swap loop that loads rang, then rung: never a ring too many
  *   REPEAT  how many of its RINGs each waker makes twice
- *   DIE, KICKS, SIGNALS  0 or 1; N messages each waker
+ *   DIE, KICKS, SIGNALS  0 or 1; N0, N1 messages of the wakers
  */
-#ifndef N
-#define N 1
+#ifndef N0
+#define N0 1
+#endif
+#ifndef N1
+#define N1 1
 #endif
 #ifndef BUG
 #define BUG 0
@@ -61,7 +64,7 @@
 #ifndef SIGNALS
 #define SIGNALS 0
 #endif
-#define K 3
+#define K 2                     /* stores a buffer holds */
 #define PUB 0                   /* and 1: what W(0) and W(1) published */
 #define RUNG 2
 #define SEQ 3
@@ -76,7 +79,7 @@ byte mem[10];
 chan buffer[4] = [K] of { byte, byte };  /* W(0), W(1), C, reaper */
 #define MINE_C buffer[2]
 #define MINE_D buffer[3]
-bool killed, signal = SIGNALS;
+bool killed, signal;
 byte rings, sleeps;             /* ghosts */
 
 #define WAKE  d_step { if :: mem[STATE] == 1 -> mem[STATE] = 0 :: else fi }
@@ -145,7 +148,7 @@ proctype W(byte me) {
   bit won;
   {
   do
-  :: n < N ->
+  :: n < (me == 0 -> N0 : N1) ->
      n++;
      buffer[me] ! PUB + me, n;
      empty(buffer[me]);
@@ -236,7 +239,7 @@ proctype C() {
   :: got[1] < mem[PUB + 1] -> got[1]++
   :: else ->
      if
-     :: d || mem[STOP] || (!KICKS && got[0] == N && got[1] == N) -> break
+     :: d || mem[STOP] || (!KICKS && got[0] == N0 && got[1] == N1) -> break
      :: else
      fi;
      d_step { seq = (seq & 252) + 4 + 1; s = seq; sleeps++ };
@@ -278,6 +281,10 @@ active proctype kicker() {
   od
 #endif
 }
+#endif
+
+#if SIGNALS
+active proctype signaller() { signal = 1 }
 #endif
 
 /* One store leaves a buffer. */

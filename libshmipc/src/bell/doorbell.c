@@ -6,28 +6,27 @@
 
 #include <errno.h>
 
-void doorbell_init(struct doorbell *bell, struct lane_words *own, const struct lane_words *peer)
+void doorbell_init(struct doorbell *bell, const struct lane *own, const struct lane *peer)
 {
-	bell->own = own;
-	bell->peer = peer;
-	pthread_mutex_init(&bell->lock, NULL);
+	bell->own = own->words;
+	bell->tool = own->tool;
+	bell->peer = peer->words;
 }
 
 uint32_t doorbell_take(struct doorbell *bell, uint32_t bits)
 {
 	uint32_t seq;
 
-	pthread_mutex_lock(&bell->lock);
+	lock_take(&bell->lock);
 	seq = load_relaxed(&bell->peer->seq); /* (C) again, in the critical section */
 	if ((seq & bits) != bits || seq == load_relaxed(&bell->rung)) {
 		seq = 0;
 	} else {
 		store_relaxed(&bell->rung, seq);
 		store_release(&bell->own->rung, seq); /* (D) */
+		count(&bell->tool->rings, 1);
 	}
-	pthread_mutex_unlock(&bell->lock);
-	if (seq)
-		atomic_fetch_add_explicit(&bell->rings, 1, memory_order_relaxed);
+	lock_release(&bell->lock);
 	return seq;
 }
 
@@ -52,7 +51,7 @@ uint32_t doorbell_announce(struct doorbell *bell, uint32_t bits)
 		atomic_fetch_add_explicit(&bell->barriers_paid, 1, memory_order_relaxed);
 		atomic_fetch_add_explicit(&bell->system_calls, 1, memory_order_relaxed);
 	}
-	store_relaxed(&bell->sleeps, load_relaxed(&bell->sleeps) + 1);
+	count(&bell->tool->sleeps, 1);
 	return seq;
 }
 
@@ -66,7 +65,7 @@ int doorbell_wait(struct doorbell *bell, uint32_t seq, uint32_t owed, int64_t de
 {
 	int r;
 
-	store_relaxed(&bell->waits, load_relaxed(&bell->waits) + 1);
+	count(&bell->waits, 1);
 	r = bell->ops->wait(bell, seq, owed, deadline);
 	if (r == -EPIPE)
 		store_release(&bell->dead, true);

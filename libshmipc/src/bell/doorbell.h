@@ -31,9 +31,9 @@
 #ifndef SHMIPC_DOORBELL_H
 #define SHMIPC_DOORBELL_H
 
-#include <pthread.h>
 #include <stdint.h>
 
+#include "../lock.h"
 #include "../process.h"
 #include "../shm/layout.h"
 
@@ -62,23 +62,22 @@ struct doorbell {
 	struct lane_words *own;
 	const struct lane_words *peer;
 	int fd;			/* what an event loop polls */
-	uint32_t wait_bits;	/* bits that an announcement of a blocked waiter carries: 0 or SEQ_FD */
-	_Atomic uint32_t kicks; /* memfd: private futex of the own sleeper */
-	int kick_fd;		/* memfd without futex_waitv: an eventfd in its place; else -1 */
-	struct region *region;	/* whose socket fd is, on memfd */
+	struct region *region; /* whose socket fd is, on memfd */
+	struct lane_tool *tool; /* rings, counted under the lock; sleeps, by the sleeper */
+	_Atomic bool sleeping; /* memfd: a thread is in wait */
 
-	pthread_mutex_t lock;  /* compare and store of rung */
+	struct lock lock;      /* compare and store of rung */
 	_Atomic uint32_t rung; /* copy of own->rung; written under the lock */
 	_Atomic uint32_t owed; /* duty taken, system call not made yet: the peer's seq, or 0 */
 	_Atomic bool dead;     /* the peer; never taken back */
 
-	_Atomic uint64_t rings, sleeps, waits, barriers_paid, system_calls;
+	_Atomic uint64_t waits, barriers_paid, system_calls;
 };
 
 /**
- * doorbell_init - on mapped lanes; ops, fd, wait_bits and kick_fd are the backend's to set
+ * doorbell_init - on mapped lanes; ops and fd are the backend's to set
  */
-void doorbell_init(struct doorbell *bell, struct lane_words *own, const struct lane_words *peer);
+void doorbell_init(struct doorbell *bell, const struct lane *own, const struct lane *peer);
 
 /* (C): whether the peer sleeps with all of these bits, and nobody has taken the duty to wake it. */
 static inline bool doorbell_asks(const struct doorbell *bell, uint32_t bits)
@@ -136,13 +135,5 @@ void doorbell_die(struct doorbell *bell);
 /* The backends. */
 extern const struct doorbell_ops doorbell_kmod_ops;
 extern const struct doorbell_ops doorbell_memfd_ops;
-extern const struct doorbell_ops doorbell_memfd_poll_ops;
-
-/**
- * doorbell_memfd_choose - set ops: futex_waitv(2), or ppoll(2) where the kernel has it not
- *
- * The environment's SHMIPC_NO_FUTEX_WAITV, if set, makes it choose ppoll. Returns 0 or -errno.
- */
-int doorbell_memfd_choose(struct doorbell *bell);
 
 #endif /* SHMIPC_DOORBELL_H */

@@ -87,7 +87,8 @@ static cold int map_segment(struct shmipc_channel *ch, uint32_t i)
 	return 0;
 }
 
-static int look_at_slice(struct shmipc_channel *ch, const struct slot *slot, struct shmipc_message *m)
+/* Check where a slot says that its payload is. */
+static int find_slice(struct shmipc_channel *ch, const struct slot *slot, struct shmipc_message *m)
 {
 	uint32_t slice = load_relaxed(&slot->ref.slice), segment = load_relaxed(&slot->ref.segment);
 	uint64_t offset = load_relaxed(&slot->ref.offset), bytes;
@@ -111,41 +112,7 @@ static int look_at_slice(struct shmipc_channel *ch, const struct slot *slot, str
 	return 0;
 }
 
-/* Read the slot into in.current. 0; 1: a hole, stepped over; or -errno. */
-static inline int look_at_slot(struct shmipc_channel *ch, const struct slot *slot)
-{
-	struct shmipc_message *m = &ch->in.current;
-	uint32_t what = load_relaxed(&slot->what);
-	int r;
-
-	m->size = load_relaxed(&slot->size);
-	m->tag = load_relaxed(&slot->tag);
-	m->kind = (uint16_t)what;
-	m->slot = ch->in.next;
-	switch (what >> 16) {
-	case SLOT_INLINE:
-		if (unlikely(m->size > SHMIPC_INLINE_MAX))
-			return break_channel(ch);
-		m->data = slot->bytes;
-		m->slice = IN_SLOT;
-		break;
-	case SLOT_SLICE:
-		r = look_at_slice(ch, slot, m);
-		if (unlikely(r))
-			return r;
-		break;
-	case SLOT_HOLE:
-		store_release(&ch->own.words->cons, ++ch->in.next); /* (N) */
-		ch->in.flush_owed = true;
-		return 1;
-	default:
-		return break_channel(ch);
-	}
-	ch->in.peeked = true;
-	return 0;
-}
-
-/* The next slot is not published. */
+/* The next slot is not published. 1: it is by now. */
 static int find_nothing(struct shmipc_channel *ch)
 {
 	bool dead = load_acquire(&ch->bell.dead);
@@ -161,6 +128,53 @@ static int find_nothing(struct shmipc_channel *ch)
 	return dead ? -EPIPE : -EAGAIN; /* nothing there after it was seen dead */
 }
 
+static inline void step_over_slot(struct shmipc_channel *ch)
+{
+	store_release(&ch->own.words->cons, ++ch->in.next); /* (N) */
+}
+
+/* The next slot is published, and carries something else than a message that fits in it. 1: look at the next. */
+static __attribute__((noinline)) int peek_further(struct shmipc_channel *ch, const struct slot *slot, uint32_t what,
+						  struct shmipc_message *m)
+{
+	int r;
+
+	switch (what >> 16) {
+	case SLOT_SLICE:
+		r = find_slice(ch, slot, m);
+		if (!r) {
+			ch->in.slice = m->slice;
+			ch->in.peeked = true;
+		}
+		return r;
+	case SLOT_HOLE:
+		step_over_slot(ch);
+		ch->in.flush_owed = true;
+		return 1;
+	default: /* or a message too long for its slot */
+		return break_channel(ch);
+	}
+}
+
+/* The next slot is published. 0; 1: it was a hole, look at the next; -errno. */
+static inline int look_at_slot(struct shmipc_channel *ch, const struct slot *slot, struct shmipc_message *m)
+{
+	uint32_t what = load_relaxed(&slot->what), size = load_relaxed(&slot->size);
+
+	m->size = size;
+	m->tag = load_relaxed(&slot->tag);
+	m->kind = (uint16_t)what;
+	m->slot = ch->in.next;
+	ch->in.size = size;
+	if (unlikely(what >> 16 != SLOT_INLINE || size > SHMIPC_INLINE_MAX))
+		return peek_further(ch, slot, what, m);
+	m->data = slot->bytes;
+	m->slice = IN_SLOT;
+	ch->in.slice = IN_SLOT;
+	ch->in.peeked = true;
+	return 0;
+}
+
 int shmipc_channel_peek(struct shmipc_channel *ch, struct shmipc_message *message)
 {
 	const struct slot *slot;
@@ -168,25 +182,20 @@ int shmipc_channel_peek(struct shmipc_channel *ch, struct shmipc_message *messag
 
 	if (unlikely(r))
 		return r;
-	if (unlikely(!ch->attached))
-		return -ENOTCONN;
-	while (!ch->in.peeked) {
+	do {
 		slot = next_slot(ch);
-		if (load_acquire(&slot->lap) == ch->in.next + 1) /* (M) */
-			r = look_at_slot(ch, slot);
+		if (likely(load_acquire(&slot->lap) == ch->in.next + 1)) /* (M) */
+			r = look_at_slot(ch, slot, message);
 		else
 			r = find_nothing(ch);
-		if (unlikely(r < 0))
-			return r;
-	}
-	*message = ch->in.current;
-	return 0;
+	} while (r > 0);
+	return r;
 }
 
-/* message->slice is the slice's number below its segment's, which is below SHMIPC_SEGMENTS. */
-static inline uint32_t number_of(const struct shmipc_message *m)
+/* A message's slice is its number, and above that its segment's, which is below SHMIPC_SEGMENTS. */
+static inline uint32_t number_of(uint32_t slice)
 {
-	return m->slice & 0xffffff;
+	return slice & 0xffffff;
 }
 
 static inline void give_back(struct shmipc_channel *ch, uint32_t slice)
@@ -206,15 +215,15 @@ static inline void owe_flush(struct shmipc_channel *ch)
 
 static inline void step_on(struct shmipc_channel *ch)
 {
-	ch->in.bytes += ch->in.current.size;
-	ch->in.messages++;
+	count(&ch->own.tool->messages_received, 1);
+	count(&ch->own.tool->bytes_received, ch->in.size);
 	ch->in.peeked = false;
-	store_release(&ch->own.words->cons, ++ch->in.next); /* (N) */
+	step_over_slot(ch);
 }
 
 static int release_kept(struct shmipc_channel *ch, const struct shmipc_message *m)
 {
-	uint32_t slice = number_of(m), segment = m->slice >> 24;
+	uint32_t slice = number_of(m->slice), segment = m->slice >> 24;
 	uint64_t bit;
 
 	if (m->slice == IN_SLOT || slice >= ch->geometry.slices || segment >= SHMIPC_SEGMENTS)
@@ -238,8 +247,8 @@ int shmipc_channel_release(struct shmipc_channel *ch, struct shmipc_message *mes
 	if (unlikely(!ch->in.peeked || message->slot != ch->in.next))
 		return release_kept(ch, message);
 	step_on(ch);
-	if (ch->in.current.slice != IN_SLOT)
-		give_back(ch, number_of(&ch->in.current));
+	if (ch->in.slice != IN_SLOT)
+		give_back(ch, number_of(ch->in.slice));
 	owe_flush(ch);
 	return 0;
 }
@@ -253,14 +262,14 @@ int shmipc_channel_keep(struct shmipc_channel *ch, struct shmipc_message *messag
 		return r;
 	if (!ch->in.peeked || message->slot != ch->in.next)
 		return -EINVAL;
-	if (ch->in.current.slice == IN_SLOT)
+	if (ch->in.slice == IN_SLOT)
 		return -EOPNOTSUPP;
-	slice = number_of(&ch->in.current);
+	slice = number_of(ch->in.slice);
 	/* Lent again before it was given back. */
 	if (ch->in.kept[slice / 64] & 1ull << (slice % 64))
 		return break_channel(ch);
 	ch->in.kept[slice / 64] |= 1ull << (slice % 64);
-	ch->in.held[ch->in.current.slice >> 24]++;
+	ch->in.held[ch->in.slice >> 24]++;
 	step_on(ch);
 	owe_flush(ch);
 	return 0;

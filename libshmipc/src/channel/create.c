@@ -26,7 +26,7 @@ int endpoint_alloc(const struct shmipc_channel_options *options, uint32_t endpoi
 	memset(ch, 0, sizeof(*ch));
 	ch->options = *options;
 	ch->endpoint = endpoint;
-	ch->bell.kick_fd = -1;
+	ch->unusable = UNUSABLE_UNATTACHED;
 	ch->geometry = (struct geometry){
 		.slots = options->slots,
 		.slices = options->slices,
@@ -71,32 +71,30 @@ int endpoint_own_lane(struct shmipc_channel *ch, void *head)
 	r = arena_init(&ch->out.arena, ch->own.table, ch->geometry.slices);
 	if (r)
 		return r;
-	lock_arena(ch);
+	lock_take(&ch->out.lock);
 	r = memory_grow_locked(ch, ch->geometry.segment_bytes);
-	unlock_arena(ch);
-	ch->out.growths = 0;
+	lock_release(&ch->out.lock);
 	return r;
 }
 
 /* The peer's head is mapped: from here on the channel works. */
 int endpoint_attach(struct shmipc_channel *ch, void *peer_head)
 {
-	bool memfd = ch->region.ops->backend == SHMIPC_BACKEND_MEMFD;
 	int r = 0;
 
 	lane_set(&ch->peer, peer_head, &ch->geometry);
-	doorbell_init(&ch->bell, ch->own.words, ch->peer.words);
+	doorbell_init(&ch->bell, &ch->own, &ch->peer);
 	ch->bell.fd = ch->region.fd;
 	ch->bell.region = &ch->region;
-	ch->bell.ops = &doorbell_kmod_ops;
-	if (memfd)
-		r = doorbell_memfd_choose(&ch->bell);
-	if (!r && memfd)
+	if (ch->region.ops->backend == SHMIPC_BACKEND_KMOD) {
+		ch->bell.ops = &doorbell_kmod_ops;
+	} else {
+		ch->bell.ops = &doorbell_memfd_ops;
 		r = watcher_add(&ch->watch, &ch->bell, ch->peer_id.pid);
-	if (r)
-		return r;
-	ch->attached = true;
-	return 0;
+	}
+	if (!r)
+		atomic_fetch_and(&ch->unusable, ~UNUSABLE_UNATTACHED);
+	return r;
 }
 
 static int make_region(struct shmipc_channel *ch, const struct region_ops *ops)
@@ -152,8 +150,15 @@ static void unmap_lane(struct shmipc_channel *ch, struct lane *lane)
 
 int break_channel(struct shmipc_channel *ch)
 {
-	store_relaxed(&ch->broken, true);
+	atomic_fetch_or(&ch->unusable, UNUSABLE_BROKEN);
 	return -EBADMSG;
+}
+
+int explain_unusable(const struct shmipc_channel *ch)
+{
+	if (!load_relaxed(ch->guard))
+		return -EPERM;
+	return load_relaxed(&ch->unusable) & UNUSABLE_BROKEN ? -EBADMSG : -ENOTCONN;
 }
 
 void shmipc_channel_destroy(struct shmipc_channel *ch)
@@ -170,8 +175,6 @@ void shmipc_channel_destroy(struct shmipc_channel *ch)
 	} else if (ch->watch.bell && ch->watch.pidfd >= 0) {
 		close(ch->watch.pidfd); /* a forked child: the lanes are not here, the watcher's list is the parent's */
 	}
-	if (ch->bell.kick_fd >= 0)
-		close(ch->bell.kick_fd);
 	region_fini(&ch->region);
 	arena_fini(&ch->out.arena);
 	free(ch->in.kept);

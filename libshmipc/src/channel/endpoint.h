@@ -47,32 +47,29 @@ struct producer {
 	bool slot_open;
 	bool skip;	    /* publish without a barrier; own->words->skip says so */
 	uint32_t ring_mark; /* prod when the peer was last found asleep */
-	uint64_t messages, bytes;
-
 	/* What a sleeping thread of the other kind asks too: */
 	_Atomic uint32_t cons;	   /* the peer's, when last looked at */
 	_Atomic uint32_t unmapped; /* likewise */
 	_Atomic bool starved;	   /* reserve said -EAGAIN, and nothing came back since */
 	_Atomic bool grown;	   /* there is more than the first segment */
 
-	_Atomic uint32_t lock; /* protects the rest */
+	struct lock lock; /* protects the rest */
 	struct arena arena;
 	uint32_t retiring;  /* segments given up, which the peer has not unmapped yet */
 	uint32_t releasing; /* numbers that are free when the peer has seen that */
 	int64_t shrink_at;  /* when to look for idle segments next; 0: not set yet */
-	uint64_t growths, retires;
 };
 
 struct consumer {
 	uint32_t next; /* slot to read next; what the own lane's cons says */
 	uint32_t mask;
 	uint32_t ret_prod; /* next entry of the own return ring */
-	bool peeked;	   /* current is the message in slot `next` */
+	bool peeked;	   /* the message in slot `next` was looked at */
 	bool flush_owed;   /* room was given back and the peer not asked yet whether it sleeps for it */
-	struct shmipc_message current;
+	uint32_t size;	    /* the peeked message's, and its slice, as first read and checked */
+	uint32_t slice;
 	uint64_t *kept; /* a bit for each slice number */
 	uint32_t held[SHMIPC_SEGMENTS]; /* kept messages in a segment of the peer's */
-	uint64_t messages, bytes;
 	uint64_t mapped_bytes;
 };
 
@@ -94,6 +91,9 @@ struct room {
 };
 enum { ROOM_EMPTY, ROOM_LED, ROOM_FOLLOWED, ROOM_ARMED };
 
+/* Why a channel is of no use: it was not handed over yet; the peer lied, which is for good. */
+enum { UNUSABLE_UNATTACHED = 1, UNUSABLE_BROKEN = 2 };
+
 struct shmipc_channel {
 	/* Set before publish: */
 	const _Atomic uint32_t *guard;
@@ -102,11 +102,10 @@ struct shmipc_channel {
 	struct shmipc_channel_options options;
 	struct shmipc_peer peer_id;
 	uint32_t endpoint;
-	bool attached;
 	bool handed_over;
 	bool one_processor;
 
-	_Atomic bool broken; /* -EBADMSG, for good */
+	_Atomic uint32_t unusable; /* UNUSABLE_* bits */
 
 	_Alignas(LAYOUT_LINE) struct producer out;
 	_Alignas(LAYOUT_LINE) struct consumer in;
@@ -117,30 +116,20 @@ struct shmipc_channel {
 	struct watch watch;
 };
 
-/* Whether a call may touch the lanes: 0, -EPERM or -EBADMSG. First in every public function. */
+/* create.c: the reason, -EPERM first. */
+cold int explain_unusable(const struct shmipc_channel *ch);
+
+/* Whether a call may touch the lanes: 0, -EPERM, -EBADMSG, -ENOTCONN. First in every public function. */
 static inline int check_usable(const struct shmipc_channel *ch)
 {
-	if (unlikely(!load_relaxed(ch->guard)))
-		return -EPERM;
-	if (unlikely(load_relaxed(&ch->broken)))
-		return -EBADMSG;
-	return 0;
+	if (likely(load_relaxed(ch->guard) && !load_relaxed(&ch->unusable)))
+		return 0;
+	return explain_unusable(ch);
 }
 
-static inline void lock_arena(struct shmipc_channel *ch)
+static inline bool is_attached(const struct shmipc_channel *ch)
 {
-	while (unlikely(atomic_exchange_explicit(&ch->out.lock, 1, memory_order_acquire)))
-		spin_pause();
-}
-
-static inline bool try_lock_arena(struct shmipc_channel *ch)
-{
-	return !atomic_exchange_explicit(&ch->out.lock, 1, memory_order_acquire);
-}
-
-static inline void unlock_arena(struct shmipc_channel *ch)
-{
-	store_release(&ch->out.lock, 0);
+	return !(load_relaxed(&ch->unusable) & UNUSABLE_UNATTACHED);
 }
 
 /* options.c */
@@ -157,6 +146,7 @@ int break_channel(struct shmipc_channel *ch);
 
 /* memory.c: all with the arena locked; 0 or -errno. */
 int memory_collect_locked(struct shmipc_channel *ch);
+void memory_gauge_locked(struct shmipc_channel *ch);
 int memory_grow_locked(struct shmipc_channel *ch, uint64_t bytes);
 int memory_alloc_locked(struct shmipc_channel *ch, uint64_t bytes, uint32_t *slice);
 int memory_shrink_locked(struct shmipc_channel *ch, bool idle_only);
@@ -173,9 +163,6 @@ void consume_flush(struct shmipc_channel *ch);
 
 /* produce.c: whether room came back since reserve failed. */
 bool produce_ready(const struct shmipc_channel *ch);
-
-/* stats.c: copy the counters to the tool page. */
-void stats_publish(struct shmipc_channel *ch);
 
 /* spin.c */
 bool spin_pays(struct shmipc_channel *ch, struct spinner *spinner);

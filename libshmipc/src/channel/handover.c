@@ -194,10 +194,10 @@ static int offer_endpoint(struct shmipc_channel *ch, int socket, int64_t deadlin
 
 int shmipc_channel_send(struct shmipc_channel *ch, int socket, int64_t deadline)
 {
-	int old, r = check_usable(ch);
+	int old, r;
 
-	if (r)
-		return r;
+	if (!load_relaxed(ch->guard))
+		return -EPERM;
 	if (ch->handed_over || ch->endpoint != 0)
 		return -EALREADY;
 	r = ask_credentials(socket, &old);

@@ -48,9 +48,10 @@ static void free_segment(struct shmipc_channel *ch, uint32_t segment)
 	ch->own.segment[segment].base = NULL;
 	ch->own.segment[segment].bytes = 0;
 	arena_remove(&out->arena, segment);
+	store_relaxed(&ch->own.tool->memory_bytes, ch->geometry.head_bytes + out->arena.bytes);
 	out->retiring &= ~(1u << segment);
 	out->releasing |= 1u << segment;
-	out->retires++;
+	count(&ch->own.tool->retires, 1);
 }
 
 static void collect_unmapped(struct shmipc_channel *ch)
@@ -71,6 +72,13 @@ static void collect_unmapped(struct shmipc_channel *ch)
 	store_relaxed(&out->grown, out->retiring || out->arena.bytes > out->arena.segment[0].bytes);
 }
 
+/* For tools: what is lent now. */
+void memory_gauge_locked(struct shmipc_channel *ch)
+{
+	store_relaxed(&ch->own.tool->slices_lent, ch->out.arena.lent);
+	store_relaxed(&ch->own.tool->bytes_lent, ch->out.arena.lent_bytes);
+}
+
 int memory_collect_locked(struct shmipc_channel *ch)
 {
 	struct producer *out = &ch->out;
@@ -82,8 +90,10 @@ int memory_collect_locked(struct shmipc_channel *ch)
 		arena_free(&out->arena, slice);
 		store_relaxed(&ch->own.words->ret_cons, load_relaxed(&ch->own.words->ret_cons) + 1);
 	}
-	if (n)
+	if (n) {
+		memory_gauge_locked(ch);
 		store_relaxed(&out->starved, false);
+	}
 	collect_unmapped(ch);
 	return 0;
 }
@@ -129,9 +139,11 @@ int memory_grow_locked(struct shmipc_channel *ch, uint64_t bytes)
 		r = add_segment(ch, need);
 	if (r)
 		return r;
-	out->growths++;
-	if (have)
+	store_relaxed(&ch->own.tool->memory_bytes, ch->geometry.head_bytes + out->arena.bytes);
+	if (have) {
+		count(&ch->own.tool->growths, 1);
 		store_relaxed(&out->grown, true);
+	}
 	return 0;
 }
 
@@ -173,7 +185,7 @@ int memory_shrink_locked(struct shmipc_channel *ch, bool idle_only)
 	uint32_t i;
 	int count = 0;
 
-	if (!ch->attached)
+	if (!is_attached(ch))
 		return 0;
 	for (i = 1; i < SHMIPC_SEGMENTS; i++) {
 		struct arena_segment *s = &out->arena.segment[i];
@@ -201,7 +213,7 @@ int64_t memory_before_sleep(struct shmipc_channel *ch, int64_t deadline)
 	if (likely(!load_relaxed(&out->grown)) || !after)
 		return deadline;
 	now = process_now();
-	if (!try_lock_arena(ch))
+	if (!lock_try(&ch->out.lock))
 		return deadline < now + after ? deadline : now + after;
 	if (!out->shrink_at)
 		out->shrink_at = now + after;
@@ -214,7 +226,7 @@ int64_t memory_before_sleep(struct shmipc_channel *ch, int64_t deadline)
 		out->shrink_at = 0;
 	else if (out->shrink_at < deadline)
 		deadline = out->shrink_at;
-	unlock_arena(ch);
+	lock_release(&ch->out.lock);
 	return deadline;
 }
 
@@ -227,11 +239,11 @@ int shmipc_channel_grow(struct shmipc_channel *ch, size_t size)
 		return r;
 	if (size > UINT32_MAX)
 		return -EMSGSIZE;
-	lock_arena(ch);
+	lock_take(&ch->out.lock);
 	r = memory_alloc_locked(ch, size, &slice);
 	if (!r)
 		arena_free(&ch->out.arena, slice);
-	unlock_arena(ch);
+	lock_release(&ch->out.lock);
 	return r;
 }
 
@@ -241,14 +253,12 @@ int shmipc_channel_shrink(struct shmipc_channel *ch)
 
 	if (r)
 		return r;
-	if (!ch->attached)
-		return -ENOTCONN;
 	if (load_acquire(&ch->bell.dead))
 		return -EPIPE;
-	lock_arena(ch);
+	lock_take(&ch->out.lock);
 	r = memory_collect_locked(ch);
 	if (!r)
 		r = memory_shrink_locked(ch, false);
-	unlock_arena(ch);
+	lock_release(&ch->out.lock);
 	return r;
 }

@@ -66,13 +66,6 @@ bool produce_ready(const struct shmipc_channel *ch)
 	       memory_came_back(ch);
 }
 
-static inline int check_alive(const struct shmipc_channel *ch)
-{
-	if (unlikely(!ch->attached))
-		return -ENOTCONN;
-	return unlikely(load_relaxed(&ch->bell.dead)) ? -EPIPE : 0;
-}
-
 static int reserve_slice(struct shmipc_channel *ch, size_t size, struct shmipc_buffer *buffer)
 {
 	const struct arena_piece *piece;
@@ -81,7 +74,7 @@ static int reserve_slice(struct shmipc_channel *ch, size_t size, struct shmipc_b
 
 	if (size > UINT32_MAX)
 		return -EMSGSIZE;
-	lock_arena(ch);
+	lock_take(&ch->out.lock);
 	r = memory_alloc_locked(ch, size, &slice);
 	if (!r) {
 		piece = &ch->out.arena.pieces[slice];
@@ -91,7 +84,7 @@ static int reserve_slice(struct shmipc_channel *ch, size_t size, struct shmipc_b
 	} else if (r == -EAGAIN) {
 		store_relaxed(&ch->out.starved, true);
 	}
-	unlock_arena(ch);
+	lock_release(&ch->out.lock);
 	return r;
 }
 
@@ -104,9 +97,8 @@ int shmipc_channel_reserve(struct shmipc_channel *ch, size_t size, unsigned int 
 		return r;
 	if (unlikely(flags & ~SHMIPC_KEPT))
 		return -EINVAL;
-	r = check_alive(ch);
-	if (unlikely(r))
-		return r;
+	if (unlikely(load_relaxed(&ch->bell.dead)))
+		return -EPIPE;
 	if (unlikely(!has_slot(ch, flags))) {
 		r = find_slot(ch, flags);
 		if (r)
@@ -188,15 +180,16 @@ static int submit_slice(struct shmipc_channel *ch, const struct shmipc_buffer *b
 	uint32_t segment;
 	uint64_t offset;
 
-	lock_arena(ch);
+	lock_take(&ch->out.lock);
 	if (!arena_is(arena, buffer->slice, SLICE_WRITING) || size > arena_length(arena, buffer->slice)) {
-		unlock_arena(ch);
+		lock_release(&ch->out.lock);
 		return -EINVAL;
 	}
 	segment = arena->pieces[buffer->slice].segment;
 	offset = arena_offset(arena, buffer->slice);
 	arena_lend(arena, buffer->slice, (uint32_t)size, buffer->tag, process_now_coarse_ms());
-	unlock_arena(ch);
+	memory_gauge_locked(ch);
+	lock_release(&ch->out.lock);
 
 	if (unlikely(out->slot_open && !is_displaced(ch)))
 		displace_slot(ch);
@@ -240,7 +233,6 @@ static cold int ring_sleeper(struct shmipc_channel *ch, unsigned int flags)
 		if (out->skip && out->prod - out->ring_mark < SKIP_AFTER)
 			stop_skipping(ch);
 		out->ring_mark = out->prod;
-		stats_publish(ch);
 	}
 	if (flags & SHMIPC_LAZY) {
 		if (seq)
@@ -271,13 +263,6 @@ static inline int step_doorbell(struct shmipc_channel *ch, unsigned int flags)
 	return ring_sleeper(ch, flags);
 }
 
-static inline void count_message(struct shmipc_channel *ch, size_t size)
-{
-	ch->out.bytes += size;
-	if (unlikely((++ch->out.messages & 63) == 0))
-		stats_publish(ch);
-}
-
 int shmipc_channel_submit(struct shmipc_channel *ch, struct shmipc_buffer *buffer, size_t size, unsigned int flags)
 {
 	int r = check_usable(ch);
@@ -289,7 +274,8 @@ int shmipc_channel_submit(struct shmipc_channel *ch, struct shmipc_buffer *buffe
 	r = likely(buffer->slice == IN_SLOT) ? submit_in_slot(ch, buffer, size) : submit_slice(ch, buffer, size);
 	if (unlikely(r))
 		return r;
-	count_message(ch, size);
+	count(&ch->own.tool->messages_sent, 1);
+	count(&ch->own.tool->bytes_sent, size);
 	if (!(flags & SHMIPC_MORE))
 		step_doorbell(ch, flags); /* a dead peer is the next call's to report */
 	return 0;
@@ -307,14 +293,14 @@ int shmipc_channel_cancel(struct shmipc_channel *ch, struct shmipc_buffer *buffe
 		close_slot(ch);
 		return 0;
 	}
-	lock_arena(ch);
+	lock_take(&ch->out.lock);
 	if (arena_is(&ch->out.arena, buffer->slice, SLICE_WRITING)) {
 		arena_free(&ch->out.arena, buffer->slice);
 		ch->out.open--;
 	} else {
 		r = -EINVAL;
 	}
-	unlock_arena(ch);
+	lock_release(&ch->out.lock);
 	return r;
 }
 
@@ -341,7 +327,5 @@ int shmipc_channel_ring(struct shmipc_channel *ch)
 
 	if (r)
 		return r;
-	if (!ch->attached)
-		return -ENOTCONN;
 	return step_doorbell(ch, 0);
 }

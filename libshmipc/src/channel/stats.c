@@ -1,27 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * stats.c - an endpoint's counters, for its own process and, in the tool page, for tools
+ * stats.c - reads an endpoint's counters, most of which stand in its lane's tool page
  */
 #include <string.h>
 
 #include "endpoint.h"
-
-void stats_publish(struct shmipc_channel *ch)
-{
-	struct lane_tool *tool = ch->own.tool;
-
-	store_relaxed(&tool->messages_sent, ch->out.messages);
-	store_relaxed(&tool->bytes_sent, ch->out.bytes);
-	store_relaxed(&tool->messages_received, ch->in.messages);
-	store_relaxed(&tool->bytes_received, ch->in.bytes);
-	store_relaxed(&tool->rings, load_relaxed(&ch->bell.rings));
-	store_relaxed(&tool->sleeps, load_relaxed(&ch->bell.sleeps));
-	store_relaxed(&tool->growths, ch->out.growths);
-	store_relaxed(&tool->retires, ch->out.retires);
-	store_relaxed(&tool->slices_lent, ch->out.arena.lent);
-	store_relaxed(&tool->bytes_lent, ch->out.arena.lent_bytes);
-	store_relaxed(&tool->memory_bytes, ch->geometry.head_bytes + ch->out.arena.bytes);
-}
 
 static uint64_t count_private_bytes(const struct shmipc_channel *ch)
 {
@@ -48,6 +31,7 @@ static uint64_t count_depth_in(const struct shmipc_channel *ch)
 int shmipc_channel_stats(struct shmipc_channel *ch, struct shmipc_channel_stats *stats)
 {
 	struct shmipc_channel_stats s;
+	const struct lane_tool *tool = ch->own.tool;
 	size_t size = stats->size;
 	int r = check_usable(ch);
 
@@ -55,31 +39,31 @@ int shmipc_channel_stats(struct shmipc_channel *ch, struct shmipc_channel_stats 
 		return r;
 	if (size < offsetof(struct shmipc_channel_stats, messages_sent) || size > sizeof(s))
 		return -EINVAL;
-	lock_arena(ch);
-	r = ch->attached ? memory_collect_locked(ch) : 0; /* a gauge of what is lent is to be true */
+	lock_take(&ch->out.lock);
+	r = is_attached(ch) ? memory_collect_locked(ch) : 0; /* a gauge of what is lent is to be true */
 	s = (struct shmipc_channel_stats){
 		.size = size,
 		.backend = ch->region.ops->backend,
-		.messages_sent = ch->out.messages,
-		.bytes_sent = ch->out.bytes,
-		.messages_received = ch->in.messages,
-		.bytes_received = ch->in.bytes,
-		.rings = load_relaxed(&ch->bell.rings),
-		.sleeps = load_relaxed(&ch->bell.sleeps),
+		.messages_sent = load_relaxed(&tool->messages_sent),
+		.bytes_sent = load_relaxed(&tool->bytes_sent),
+		.messages_received = load_relaxed(&tool->messages_received),
+		.bytes_received = load_relaxed(&tool->bytes_received),
+		.rings = load_relaxed(&tool->rings),
+		.sleeps = load_relaxed(&tool->sleeps),
 		.waits = load_relaxed(&ch->bell.waits),
 		.spins_won = ch->spinners[0].won + ch->spinners[1].won,
 		.spins_lost = ch->spinners[0].lost + ch->spinners[1].lost,
 		.barriers_paid = load_relaxed(&ch->bell.barriers_paid),
 		.system_calls = load_relaxed(&ch->bell.system_calls) + load_relaxed(&ch->region.system_calls),
-		.growths = ch->out.growths,
-		.retires = ch->out.retires,
+		.growths = load_relaxed(&tool->growths),
+		.retires = load_relaxed(&tool->retires),
 		.slices_lent = ch->out.arena.lent,
 		.bytes_lent = ch->out.arena.lent_bytes,
 		.memory_bytes = ch->geometry.head_bytes + ch->out.arena.bytes,
 		.private_bytes = count_private_bytes(ch),
 	};
-	unlock_arena(ch);
-	if (ch->attached) {
+	lock_release(&ch->out.lock);
+	if (is_attached(ch)) {
 		s.depth_in = count_depth_in(ch);
 		s.depth_out = bound_depth(ch, ch->out.prod - load_relaxed(&ch->peer.words->cons));
 	}
@@ -91,10 +75,8 @@ int shmipc_channel_peer(struct shmipc_channel *ch, struct shmipc_peer *peer)
 {
 	int r = check_usable(ch);
 
-	if (r == -EPERM)
+	if (r && r != -EBADMSG)
 		return r;
-	if (!ch->attached)
-		return -ENOTCONN;
 	*peer = ch->peer_id;
 	return 0;
 }

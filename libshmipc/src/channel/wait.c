@@ -100,7 +100,7 @@ static uint32_t announce_for_all(struct shmipc_channel *ch)
 
 	do {
 		bits = wanted_bits(load_acquire(&ch->room.waiting));
-		seq = doorbell_announce(&ch->bell, ch->bell.wait_bits | bits);
+		seq = doorbell_announce(&ch->bell, bits);
 	} while (unlikely(wanted_bits(load_acquire(&ch->room.waiting)) & ~bits)); /* (Q) */
 	return seq;
 }
@@ -214,8 +214,6 @@ int shmipc_channel_wait(struct shmipc_channel *ch, unsigned int events, int64_t 
 		return r;
 	if (unlikely(!events || events & ~EVENTS))
 		return -EINVAL;
-	if (unlikely(!ch->attached))
-		return -ENOTCONN;
 	for (;;) {
 		r = look(ch, events);
 		if (r || take_kick(ch, events))
@@ -248,8 +246,6 @@ int shmipc_channel_kick(struct shmipc_channel *ch)
 
 	if (r)
 		return r;
-	if (!ch->attached)
-		return -ENOTCONN;
 	atomic_fetch_or(&ch->room.kicked, EVENTS);
 	seq = atomic_load(&ch->bell.own->seq);
 	if (seq & SEQ_ASLEEP && load_relaxed(&ch->room.state) != ROOM_ARMED)
@@ -261,9 +257,7 @@ int shmipc_channel_fd(struct shmipc_channel *ch)
 {
 	int r = check_usable(ch);
 
-	if (r)
-		return r;
-	return ch->attached ? ch->bell.fd : -ENOTCONN;
+	return r ? r : ch->bell.fd;
 }
 
 static void leave_armed(struct shmipc_channel *ch)
@@ -281,8 +275,6 @@ int shmipc_channel_arm(struct shmipc_channel *ch, unsigned int events)
 		return r;
 	if (!(events & SHMIPC_READABLE) || events & ~EVENTS)
 		return -EINVAL;
-	if (!ch->attached)
-		return -ENOTCONN;
 	settle_owed(ch);
 	r = consume_chores(ch);
 	if (r)
@@ -291,10 +283,8 @@ int shmipc_channel_arm(struct shmipc_channel *ch, unsigned int events)
 		return -EBUSY;
 	memory_before_sleep(ch, SHMIPC_FOREVER);
 	doorbell_announce(&ch->bell, SEQ_FD | wanted_bits(events));
-	if (!ready_events(ch, events) && !consume_has_chores(ch) && !load_acquire(&ch->bell.dead)) {
-		stats_publish(ch);
+	if (!ready_events(ch, events) && !consume_has_chores(ch) && !load_acquire(&ch->bell.dead))
 		return 0;
-	}
 	leave_armed(ch);
 	return 1;
 }

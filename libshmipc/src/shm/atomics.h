@@ -49,6 +49,12 @@ static inline void compiler_barrier(void)
 	atomic_signal_fence(memory_order_seq_cst);
 }
 
+/* Add to a counter that has one writer. */
+static inline void count(_Atomic uint64_t *counter, uint64_t n)
+{
+	store_relaxed(counter, load_relaxed(counter) + n);
+}
+
 /* Tell the processor that this is a spin loop. */
 static inline void spin_pause(void)
 {

@@ -73,7 +73,7 @@ struct lane_record {
 	struct geometry geometry;
 };
 
-/* Counters of the lane's owner, brought up to date when it rings, sleeps, and every 64 messages. */
+/* The lane's owner counts here, for itself and for tools. */
 struct lane_tool {
 	_Atomic uint64_t messages_sent;
 	_Atomic uint64_t bytes_sent;

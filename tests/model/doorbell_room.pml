@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * doorbell_room.pml: two threads of one endpoint wait at the same time: leader and follower
+ *
+ * MODELLED  libshmipc/src/channel/wait.c: sleep_once, lead, follow, with their words and letters.
+ *   Thread A waits for data, thread B for room, each until it took all its items. `waiting` holds what is
+ *   waited for (READ, WRITE), `state` who leads (EMPTY, LED, FOLLOWED), seq carries SPACE if room is asked for.
+ *     lead    announce with the bits of all that wait; load waiting again (Q), wider: announce again;
+ *             look for all that wait; kernel wait; seq even; state := EMPTY, was FOLLOWED: wake the room
+ *     follow  waiting |= own (R); state LED -> FOLLOWED; load seq (S), too narrow: make it even by
+ *             compare-and-swap and kick; look for oneself; sleep while state is FOLLOWED (a futex)
+ *   Peer: one process publishes data, one publishes room, each rings by the usual rule (load, compare and
+ *   store of rung in one step here). TIMEOUTS: so many sleeps of either thread may end by their deadline;
+ *   the thread then waits anew or gives up.
+ *   LAZY: the peer sleeps at first, and a system call to wake it is owed (SHMIPC_LAZY): the leader makes
+ *   it together with its sleep. LAZY=1: a follower makes it before it sleeps. LAZY=2: it does not.
+ *   BOTH=1: thread A waits for data or room.
+ * ASSUMES  sequentially consistent memory: (R) and (S) are seq_cst operations, (E) is followed by a barrier.
+ * CHECKED  no hang of either thread. "fair" does not hold, see README: a leader looks again and again while
+ *   what it was woken for is another thread's, until that thread runs.
+ * OPTIONS  BUG
+ *     1  a follower does not kick                       2  the leader leaves without waking the room
+ *     3  the announcement has the leader's own bits     4  the leader looks for its own events alone
+ *     5  no second load of waiting (Q)                  6  a follower loads seq (S) before it says what it wants (R)
+ *     7  the kick does not change seq                   8  a leader whose deadline passed does not wake the room
+ *     9  a follower sleeps without a look of its own after (R)
+ *    10  the look for all takes waiting alone, not the leader's own events too (shows with BOTH=1: a
+ *        thread that leaves takes the other's bit away)
+ */
+#ifndef NA
+#define NA 1
+#endif
+#ifndef NB
+#define NB 1
+#endif
+#ifndef BUG
+#define BUG 0
+#endif
+#ifndef TIMEOUTS
+#define TIMEOUTS 0
+#endif
+#ifndef LAZY
+#define LAZY 0
+#endif
+#ifndef BOTH
+#define BOTH 0
+#endif
+#define READ 1
+#define WRITE 2
+#define EMPTY 0
+#define LED 1
+#define FOLLOWED 2
+#define SPACE(w) (((w) & WRITE) -> 2 : 0)
+
+byte data, room, rung;          /* the peer's lane: what it published; the seq it took the duty for */
+byte seq;                       /* the own lane */
+byte state, waiting;            /* struct room */
+byte took_data, took_room;      /* what the threads have consumed */
+bool queued, in_room[2];        /* kernel: asleep in WAIT; on the room's futex */
+bool owed = (LAZY != 0), peer_awake = (LAZY == 0);
+byte timeouts = TIMEOUTS;
+
+#define THERE(e) (((e) & READ && data > took_data) || ((e) & WRITE && room > took_room))
+#define TIMES_OUT atomic { timeouts > 0 -> timeouts-- }
+
+inline lead() {
+  do
+  :: bits = SPACE(BUG == 3 -> mine : waiting);
+     d_step { seq = (seq & 252) + 4 + 1 + bits; s = seq };               /* (E) (F) */
+     if
+     :: BUG != 5 && BUG != 3 && (SPACE(waiting) & ~bits)                 /* (Q) */
+     :: else -> break
+     fi
+  od;
+  w = (BUG == 4 -> mine : (BUG == 10 -> waiting : waiting | mine));
+  late = 0;
+  if
+  :: THERE(w)
+  :: else ->
+     if :: owed -> owed = 0; peer_awake = 1 :: else fi;
+     do
+     :: atomic { rung == s || seq != s -> break }
+     :: atomic { rung != s && seq == s -> queued = 1 };
+        if
+        :: !queued
+        :: TIMES_OUT -> queued = 0; late = 1; break
+        fi
+     od
+  fi;
+  seq = seq & 252;
+  d_step { w = state; state = EMPTY };
+  if
+  :: w == FOLLOWED && BUG != 2 && !(BUG == 8 && late) -> in_room[0] = 0; in_room[1] = 0
+  :: else
+  fi;
+  w = 0; bits = 0; s = 0
+}
+
+inline follow() {
+  late = 0;
+#if BUG != 6
+  s = 0;
+#endif
+  atomic { if :: state == LED -> state = FOLLOWED; w = 1 :: state == FOLLOWED -> w = 1 :: else -> w = 0 fi };
+  if
+  :: !w
+  :: else ->
+#if BUG != 6
+     s = seq;                                                            /* (S) */
+#endif
+     if
+     :: BUG != 1 && (s & 1) && (SPACE(mine) & ~s) ->
+#if BUG != 7
+        atomic { if :: seq == s -> seq = s & 252 :: else -> w = 2 fi };
+#endif
+        if :: w == 1 -> queued = 0 :: else fi
+     :: else
+     fi;
+#if LAZY == 1
+     if :: owed -> owed = 0; peer_awake = 1 :: else fi;
+#endif
+     if
+     :: BUG != 9 && THERE(mine)
+     :: else ->
+        atomic { if :: state == FOLLOWED -> in_room[me] = 1 :: else fi };
+        if
+        :: !in_room[me]
+        :: TIMES_OUT -> in_room[me] = 0; late = 1
+        fi
+     fi
+  fi;
+  s = 0; w = 0
+}
+
+inline sleep_once() {
+#if BUG == 6
+  s = seq;
+#endif
+  waiting = waiting | mine;                                              /* (R) */
+  atomic { if :: state == EMPTY -> state = LED; w = 1 :: else -> w = 0 fi };
+  if
+  :: w -> lead()
+  :: else -> follow()
+  fi;
+  waiting = waiting & ~mine;
+}
+
+proctype A(byte me; byte mine) {
+  byte s, w, bits;
+  bool late;
+  do
+  :: took_data == NA -> break
+  :: else ->
+     if
+     :: data > took_data -> took_data++
+     :: else ->
+        if
+        :: THERE(mine) -> (data > took_data || took_room == NB)  /* BOTH: room is B's to take */
+        :: else ->
+           sleep_once();
+           if
+           :: late -> break
+           :: skip
+           fi
+        fi
+     fi
+  od
+}
+
+proctype B(byte me; byte mine) {
+  byte s, w, bits;
+  bool late;
+  do
+  :: took_room == NB -> break
+  :: else ->
+     if
+     :: room > took_room -> took_room++
+     :: else ->
+        sleep_once();
+        if
+        :: late -> break
+        :: skip
+        fi
+     fi
+  od
+}
+
+#define RING(b) \
+  atomic { s = seq; \
+    if :: (s & (b)) == (b) && s != rung -> rung = s :: else -> s = 0 fi }; \
+  if :: s -> queued = 0 :: else fi
+
+proctype sender() {
+  byte s;
+  peer_awake;
+  do
+  :: data < NA -> data++; RING(1)
+  :: else -> break
+  od
+}
+
+proctype reader() {
+  byte s;
+  peer_awake;
+  do
+  :: room < NB -> room++; RING(3)
+  :: else -> break
+  od
+}
+
+init {
+  atomic { run A(0, (BOTH -> READ | WRITE : READ)); run B(1, WRITE); run sender(); run reader() }
+}
