@@ -1,9 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# make            the library, the tools, the bench and, where kernel headers are installed, the module
-# make demo       builds all, then doorbell against Unix sockets, side by side
-# make check      every test that must pass
-# make help       the rest
+# make                 the library, the bench and, where kernel headers are installed, the module
+# make demo            builds all, then runs doorbell against Unix sockets, side by side
+# make check           every test that must pass
+# make check-debug     the module's tests on kernels that look for memory errors, lock and data races
+# make check-kernels   the same tests on Debian's other kernels
+# make soak, fuzz      long runs
+# make shell           a shell in a guest with the module loaded
+# make install         library, headers, manual pages, bench (PREFIX, DESTDIR)
+# make module          the kernel module for KDIR; make modules_install
+# make deps            installs what is missing of Debian's packages; demo and check call it
+# make clean
 #
 # Each folder adds its own part in a build.mk; everything built goes below $(BUILD).
 
@@ -23,9 +30,28 @@ export BUILD CACHE CC CFLAGS_EXTRA
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all help clean
+.PHONY: all help clean demo shell install test-programs
 
 all:
+
+help:
+	@sed -n '3,/^$$/s/^# \{0,1\}//p' Makefile
+
+demo: deps-demo
+	$(MAKE) all
+	bench/demo
+
+shell:
+	tests/guest/run --shell
+
+install:
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/include/linux
+	install -m 755 $(BUILD)/bench/shmipc-bench $(DESTDIR)$(PREFIX)/bin/
+	install -m 644 kmod/include/uapi/linux/shmipc.h $(DESTDIR)$(PREFIX)/include/linux/
+
+install: bench-build
+
+test-programs: unit-programs stress-programs kselftest-programs
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)

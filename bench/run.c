@@ -101,6 +101,21 @@ static void __attribute__((noreturn)) be_side(struct run *run, const struct plan
 	_exit(work(&w, run, mode) ? 1 : 0);
 }
 
+/* Side @i ended with *@status, badly. If the other was killed before, that is the cause, and this one's a consequence. */
+static void find_cause(pid_t pid[2], int i, int *failed, int *status)
+{
+	int other;
+
+	*failed = i;
+	if (WIFSIGNALED(*status) || !pid[!i] || waitpid(pid[!i], &other, WNOHANG) != pid[!i])
+		return;
+	pid[!i] = 0;
+	if (WIFSIGNALED(other)) {
+		*failed = !i;
+		*status = other;
+	}
+}
+
 /* Until both are done: 0. Else -errno as trace_pair() says. A reaped process becomes 0 in @pid. */
 static int await_pair(pid_t pid[2], uint64_t deadline_ns, int *failed, int *status)
 {
@@ -120,29 +135,35 @@ static int await_pair(pid_t pid[2], uint64_t deadline_ns, int *failed, int *stat
 			if (!pid[i] || waitpid(pid[i], status, WNOHANG) != pid[i])
 				continue;
 			pid[i] = 0;
-			*failed = i;
-			if (*status)
+			if (*status) {
+				find_cause(pid, i, failed, status);
 				return -ECHILD;
+			}
 		}
 	}
 	return 0;
 }
 
+/* After a failure, what each side has to say about it. */
 static void describe_failure(struct run *run, const struct plan *plan, int rc, int failed, int status)
 {
-	const char *said = run->side[failed].error;
+	size_t size = sizeof(run->error), used;
+	int i;
 
 	if (rc == -ETIMEDOUT)
-		snprintf(run->error, sizeof(run->error), "no end after %u s: killed%s%s%s%s", plan->timeout_s,
-			 run->side[0].error[0] ? "; side 0: " : "", run->side[0].error,
-			 run->side[1].error[0] ? "; side 1: " : "", run->side[1].error);
+		snprintf(run->error, size, "no end after %u s: killed", plan->timeout_s);
 	else if (rc == -ECHILD && WIFSIGNALED(status))
-		snprintf(run->error, sizeof(run->error), "side %d was killed by signal %d (%s)", failed,
-			 WTERMSIG(status), strsignal(WTERMSIG(status)));
+		snprintf(run->error, size, "side %d was killed by signal %d (%s)", failed, WTERMSIG(status),
+			 strsignal(WTERMSIG(status)));
 	else if (rc == -ECHILD)
-		snprintf(run->error, sizeof(run->error), "side %d: %s", failed, said[0] ? said : "failed to start");
+		snprintf(run->error, size, "side %d failed", failed);
 	else
-		snprintf(run->error, sizeof(run->error), "%s", strerror(-rc));
+		snprintf(run->error, size, "%s", strerror(-rc));
+	for (i = 0; i < 2; i++) {
+		used = strlen(run->error);
+		if (run->side[i].error[0])
+			snprintf(run->error + used, size - used, "; side %d: %s", i, run->side[i].error);
+	}
 }
 
 static int fork_pair(struct run *run, const struct plan *plan, const struct wiring *wiring, enum probe_mode mode,

@@ -75,7 +75,7 @@ struct shmipc_channel *shmipc_channel_create(const struct shmipc_ioc_create *arg
 		return ERR_PTR(err);
 
 	err = -ENOMEM;
-	channel = kzalloc(sizeof(*channel), GFP_KERNEL_ACCOUNT);
+	channel = kzalloc(sizeof(*channel), SHMIPC_GFP);
 	if (!channel)
 		goto err_uncharge;
 	err = init_lane(&channel->endpoint[0].lane, args->head_size[0], args->lane_max[0]);

@@ -42,6 +42,7 @@
 
 #include <linux/build_bug.h>
 #include <linux/cache.h>
+#include <linux/gfp.h>
 #include <linux/ktime.h>
 #include <linux/list.h>
 #include <linux/mm_types.h>
@@ -58,6 +59,12 @@
 #ifndef CONFIG_64BIT
 #error "shmipc needs a 64-bit kernel: an mmap offset names the part in bits that a 32-bit one drops"
 #endif
+
+/*
+ * For all that a user can cause to be allocated: charged to the memory cgroup; tries hard, but fails
+ * rather than have the OOM killer choose a process.
+ */
+#define SHMIPC_GFP (GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
 
 /* A lane's parts: its head and its segments. */
 #define SHMIPC_PARTS SHMIPC_SEGMENT(SHMIPC_SEGMENTS)
@@ -121,7 +128,9 @@ static_assert(SHMIPC_PARTS <= 64);
  * @sleeps: waits that went to sleep; written by @waiter only
  * @rings: rings that found the peer waiting; atomic
  * @pollers: who polls the file
- * @pid: bound process; @uid, @gid: its effective ones when it bound; channel->lock
+ * @pid: the process it bound to, %NULL before; channel->lock
+ * @uid: effective user of that process when it bound; channel->lock
+ * @gid: effective group, likewise
  * @mappings: writable mappings of the own lane in @mm; channel->lock
  * @lane: the own lane; channel->lock
  *
@@ -154,7 +163,7 @@ struct shmipc_endpoint {
  * @endpoint: endpoint 0 and endpoint 1
  * @dead: bit n: endpoint n is dead; set under @lock, never cleared, read without
  * @files: references, see above
- * @lock: see above
+ * @lock: what it protects is said above
  * @id: unique while the module is loaded; set before publish
  */
 struct shmipc_channel {

@@ -35,7 +35,7 @@ struct shmipc_user {
 
 static unsigned long max_user_bytes;
 module_param(max_user_bytes, ulong, 0644);
-MODULE_PARM_DESC(max_user_bytes, "Bytes of shared pages that one user may hold (0 at load: an eighth of memory)");
+MODULE_PARM_DESC(max_user_bytes, "Bytes of shared pages that one user may hold (0 at load: a quarter of memory)");
 
 static unsigned long max_bytes;
 module_param(max_bytes, ulong, 0644);
@@ -81,11 +81,10 @@ int shmipc_user_charge(u64 bytes, struct shmipc_user **charged)
 	struct shmipc_user *user, *fresh;
 	int err = 0;
 
-	fresh = kmalloc(sizeof(*fresh), GFP_KERNEL_ACCOUNT);
+	fresh = kzalloc(sizeof(*fresh), SHMIPC_GFP);
 	if (!fresh)
 		return -ENOMEM;
 	fresh->uid = current_uid();
-	fresh->bytes = 0;
 
 	spin_lock(&users_lock);
 	user = find_user_locked(fresh->uid) ?: fresh;
@@ -161,7 +160,7 @@ void shmipc_channels_uncharge(void)
 void __init shmipc_limits_init(void)
 {
 	if (!max_user_bytes)
-		max_user_bytes = (totalram_pages() / 8) << PAGE_SHIFT;
+		max_user_bytes = (totalram_pages() / 4) << PAGE_SHIFT;
 	if (!max_bytes)
 		max_bytes = (totalram_pages() / 2) << PAGE_SHIFT;
 }

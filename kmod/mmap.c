@@ -82,7 +82,7 @@ static const struct vm_operations_struct mapping_ops = {
 	.fault = fault_page,
 };
 
-/* Map @part into @vma and count the mapping: all of it, or nothing. */
+/* Map @part, whole, into @vma and count the mapping; or fail and count nothing. */
 static int map_part_locked(struct shmipc_endpoint *ep, struct shmipc_part *part,
 			   struct vm_area_struct *vma)
 {
@@ -91,13 +91,8 @@ static int map_part_locked(struct shmipc_endpoint *ep, struct shmipc_part *part,
 
 	if (vma_pages(vma) != count)
 		return -EINVAL;
-	if (vma->vm_flags & VM_WRITE) {
-		err = shmipc_endpoint_check_bind_locked(ep);
-		if (err)
-			return err;
-	} else {
+	if (!(vma->vm_flags & VM_WRITE))
 		vm_flags_mod(vma, 0, VM_MAYWRITE);
-	}
 	vm_flags_mod(vma, VM_DONTCOPY | VM_DONTEXPAND | VM_DONTDUMP, VM_MAYEXEC);
 
 	err = vm_insert_pages(vma, vma->vm_start, part->pages, &count);
@@ -126,7 +121,7 @@ int shmipc_file_mmap(struct file *file, struct vm_area_struct *vma)
 	u64 number = offset >> SHMIPC_MMAP_PART_SHIFT;
 	bool peer = offset & BIT_ULL(SHMIPC_MMAP_PEER_SHIFT);
 	struct shmipc_lane *lane;
-	int err = -ENOENT;
+	int err = 0;
 
 	if (!ep || !(vma->vm_flags & VM_MAYSHARE))
 		return -EINVAL;
@@ -141,8 +136,10 @@ int shmipc_file_mmap(struct file *file, struct vm_area_struct *vma)
 
 	mutex_lock(&ep->channel->lock);
 	lane = peer ? &ep->peer->lane : &ep->lane;
-	if (lane->parts[number])
-		err = map_part_locked(ep, lane->parts[number], vma);
+	if (vma->vm_flags & VM_WRITE)
+		err = shmipc_endpoint_check_bind_locked(ep);
+	if (!err)
+		err = lane->parts[number] ? map_part_locked(ep, lane->parts[number], vma) : -ENOENT;
 	mutex_unlock(&ep->channel->lock);
 	return err;
 }

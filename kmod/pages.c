@@ -9,15 +9,11 @@
  * No lock is held here and none is needed: a part is created before it is published and destroyed
  * after its last reference went.
  */
-#include <linux/gfp.h>
 #include <linux/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 
 #include "internal.h"
-
-/* Charged to the memory cgroup; tries hard, but gives up rather than have some process killed. */
-#define PART_GFP (GFP_KERNEL_ACCOUNT | __GFP_ZERO | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
 
 static void free_pages_of(struct shmipc_part *part)
 {
@@ -34,7 +30,7 @@ static int alloc_pages_of(struct shmipc_part *part, unsigned long count)
 
 		if (fatal_signal_pending(current))
 			return -EINTR;
-		page = alloc_page(PART_GFP);
+		page = alloc_page(SHMIPC_GFP | __GFP_ZERO);
 		if (!page)
 			return -ENOMEM;
 		part->pages[part->count++] = page;
@@ -65,7 +61,7 @@ struct shmipc_part *shmipc_part_create(struct shmipc_lane *lane, unsigned int nu
 		return ERR_PTR(err);
 
 	err = -ENOMEM;
-	part = kvzalloc(struct_size(part, pages, count), PART_GFP);
+	part = kvzalloc(struct_size(part, pages, count), SHMIPC_GFP);
 	if (!part)
 		goto err_uncharge;
 	err = alloc_pages_of(part, count);

@@ -1,4 +1,6 @@
-# The library, static and shared.
+# SPDX-License-Identifier: Apache-2.0
+#
+# The library, static and shared; its manual pages; its installation.
 
 LIB_SRC := $(wildcard libshmipc/src/*.c libshmipc/src/*/*.c)
 LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/%.o)
@@ -18,10 +20,25 @@ $(LIB_SO): $(LIB_OBJ) libshmipc/libshmipc.map
 		-Wl,--version-script=libshmipc/libshmipc.map -Wl,--no-undefined -o $@ $(LIB_OBJ)
 	ln -sf $(LIB_SONAME) $(BUILD)/libshmipc/libshmipc.so
 
-$(BUILD)/libshmipc/libshmipc.pc: libshmipc/libshmipc.pc.in VERSION
-	@mkdir -p $(@D)
-	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' $< > $@
+LIB_MAN := $(BUILD)/libshmipc/man
 
-.PHONY: lib
-lib: $(LIB_A) $(LIB_SO) $(BUILD)/libshmipc/libshmipc.pc
+$(LIB_MAN)/made: libshmipc/include/shmipc/channel.h libshmipc/man/from-header.awk VERSION
+	@mkdir -p $(@D)
+	awk -v out=$(@D) -v version=$(VERSION) -f libshmipc/man/from-header.awk $< > $@
+
+.PHONY: lib install-lib
+lib: $(LIB_A) $(LIB_SO) $(LIB_MAN)/made
 all: lib
+
+install: install-lib
+install-lib: lib
+	install -d $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include/shmipc \
+		$(DESTDIR)$(PREFIX)/share/man/man3 $(DESTDIR)$(PREFIX)/share/man/man7
+	install -m 644 $(LIB_A) $(DESTDIR)$(PREFIX)/lib/
+	install -m 755 $(LIB_SO) $(DESTDIR)$(PREFIX)/lib/
+	ln -sf $(LIB_SONAME) $(DESTDIR)$(PREFIX)/lib/libshmipc.so
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' libshmipc/libshmipc.pc.in \
+		> $(DESTDIR)$(PREFIX)/lib/pkgconfig/libshmipc.pc
+	install -m 644 libshmipc/include/shmipc/*.h $(DESTDIR)$(PREFIX)/include/shmipc/
+	install -m 644 $(LIB_MAN)/*.3 $(DESTDIR)$(PREFIX)/share/man/man3/
+	install -m 644 $(LIB_MAN)/*.7 $(DESTDIR)$(PREFIX)/share/man/man7/

@@ -33,7 +33,7 @@ run_on_host() { # COMMAND…
 	fi
 
 	if [ -n "$module" ]; then
-		ko=$("$here/build-module" --kernel host)
+		ko=$("$here/build-module" --kernel host) || exit "$failed_guest"
 		mark="shmipc-host: begin $$ $RANDOM"
 		echo "$mark" >/dev/kmsg
 		read -ra words <<<"$params"

@@ -26,6 +26,7 @@
  * An endpoint dies when its last writable mapping goes (munmap, exec, exit, kill), or, if it never
  * was bound, when its file is closed for the last time. Its peer's waiters are woken and poll says
  * POLLHUP. What the dead side published can still be read. The memory is freed when both are gone.
+ * On the dead endpoint itself WAIT, RING, KICK, GROW and RETIRE are EPIPE, for everybody.
  *
  * SLEEPING AND WAKING
  *
