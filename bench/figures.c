@@ -8,6 +8,7 @@
 #include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "ticks.h"
 
@@ -32,6 +33,26 @@ static int compare_ticks(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
+/* Ticks a message took in the median part of the run; NAN where there were too few for parts. */
+static double median_part(const struct worker_result *timed)
+{
+	uint64_t parts[WORKER_PARTS];
+
+	if (!timed->part_count)
+		return NAN;
+	memcpy(parts, timed->part_ticks, sizeof(parts));
+	qsort(parts, WORKER_PARTS, sizeof(parts[0]), compare_ticks);
+	return (double)parts[WORKER_PARTS / 2] / timed->part_count;
+}
+
+double figures_typical_ns(const struct plan *plan, const struct run *run)
+{
+	const struct worker_result *timed = &run->side[plan->workload->timed_side];
+	double part = median_part(timed);
+
+	return ticks_to_ns(isnan(part) ? timed->spent.ticks : part * plan->count);
+}
+
 /*
  * With the instruction clock on one processor, ticks are the instructions of both sides and the kernel. Medians, because
  * a timer interrupt, and on newer kernels a jump of the clock, spoils a total.
@@ -39,19 +60,12 @@ static int compare_ticks(const void *a, const void *b)
 static double clocked_instructions(const struct row *row, const struct run *run)
 {
 	const struct worker_result *timed = &run->side[row->plan.workload->timed_side];
-	uint64_t parts[WORKER_PARTS];
-	unsigned int i;
 
 	if (!ticks_clock.instructions)
 		return NAN;
-	if (row->plan.workload->alternating)
-		return timed->latency.count ? histogram_quantile(&timed->latency, 0.5) : NAN;
-	if (!timed->part_count)
-		return NAN;
-	for (i = 0; i < WORKER_PARTS; i++)
-		parts[i] = timed->part_ticks[i];
-	qsort(parts, WORKER_PARTS, sizeof(parts[0]), compare_ticks);
-	return (double)parts[WORKER_PARTS / 2] / timed->part_count;
+	if (!row->plan.workload->alternating)
+		return median_part(timed);
+	return timed->latency.count ? histogram_quantile(&timed->latency, 0.5) : NAN;
 }
 
 /* Of a whole run: a ring and the sleep that it ends may lie on different sides of where measuring begins. */

@@ -22,6 +22,9 @@ struct row {
 /* The figures of a timed run of @row->plan; those that only other runs can give where the clock or transport knows them. */
 void figures_from_run(struct row *row, const struct run *run);
 
+/* How long the measured part of a run would have taken without disturbances. */
+double figures_typical_ns(const struct plan *plan, const struct run *run);
+
 /* Sets what a run in @mode, another one than PROBE_TIME, counted; its @plan may be shorter than the row's. */
 void figures_set_counted(struct row *row, const struct plan *plan, const struct run *run, enum probe_mode mode);
 

@@ -152,7 +152,7 @@ static int choose_count(struct bench *b, struct row *row)
 		rc = execute(b, row, &plan, PROBE_TIME);
 		if (rc)
 			return rc;
-		ns = ticks_to_ns(b->run->side[plan.workload->timed_side].spent.ticks);
+		ns = figures_typical_ns(&plan, b->run);
 		if (ns > target / 20 || count >= COUNT_MOST)
 			break;
 		count *= 8;
@@ -277,44 +277,61 @@ static void check_json(const char *path)
 		options_reject("--json: '%s' cannot be written: %s", path, strerror(errno));
 }
 
-static int measure(const struct workload *workload, int argc, char **argv)
+/* Finds out about the host, and what of the options can be done on it. */
+static void prepare(struct bench *b)
 {
-	struct bench b = { 0 };
+	struct options *o = &b->options;
 	sigset_t set;
-	int rc;
 
-	options_parse(&b.options, workload, argc, argv);
-	host_describe(&b.host);
-	if (b.options.cpus == CPUS_DIFFERENT && b.host.second_cpu < 0)
+	host_describe(&b->host);
+	if (o->cpus == CPUS_DIFFERENT && b->host.second_cpu < 0)
 		options_reject("--cpus different: there is only one processor to run on");
-	check_transports(&b.options);
-	check_json(b.options.json);
+	check_transports(o);
+	check_json(o->json);
+	b->tracepoint = probe_works(PROBE_TRACEPOINT);
+	if (o->syscalls_by == SYSCALLS_TRACEPOINT && !b->tracepoint)
+		options_reject("--syscalls-by tracepoint: not here; it needs root and tracefs");
+	ticks_init(b->host.cpus, b->host.emulated);
+	b->instructions = !ticks_clock.instructions && probe_works(PROBE_INSTRUCTIONS);
+	b->table = o->json && !strcmp(o->json, "-") ? stderr : stdout;
+	/* run_execute() waits for it. */
 	sigemptyset(&set);
 	sigaddset(&set, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &set, NULL);
-	ticks_init(b.host.cpus, b.host.emulated);
-	b.tracepoint = probe_works(PROBE_TRACEPOINT);
-	b.instructions = !ticks_clock.instructions && probe_works(PROBE_INSTRUCTIONS);
-	if (b.options.syscalls_by == SYSCALLS_TRACEPOINT && !b.tracepoint)
-		options_reject("--syscalls-by tracepoint: not here; it needs root and tracefs");
-	b.table = b.options.json && !strcmp(b.options.json, "-") ? stderr : stdout;
+}
+
+static int finish(struct bench *b)
+{
+	int rc;
+
+	report_legend(b->table, b->rows, b->count);
+	if (!b->options.json)
+		return 0;
+	rc = report_json(b->options.json, &b->host, b->rows, b->count);
+	if (rc)
+		fprintf(stderr, "shmipc-bench: %s: %s\n", b->options.json, strerror(-rc));
+	return rc;
+}
+
+static int measure(const struct workload *workload, int argc, char **argv)
+{
+	struct bench b = { 0 };
+	int rc;
+
+	options_parse(&b.options, workload, argc, argv);
+	prepare(&b);
 	host_print(&b.host, b.table);
 	plan_rows(&b);
 	b.run = run_create();
-	rc = b.run ? 0 : -1;
-	if (!rc && b.options.busy)
-		rc = load_start();
+	if (!b.run)
+		abort();
+	rc = b.options.busy ? load_start() : 0;
 	if (!rc)
 		rc = b.options.repeat > 1 ? run_repeated(&b) : run_once(&b);
 	load_stop();
-	if (!rc) {
-		report_legend(b.table, b.rows, b.count);
-		rc = b.options.json ? report_json(b.options.json, &b.host, b.rows, b.count) : 0;
-		if (rc)
-			fprintf(stderr, "shmipc-bench: %s: %s\n", b.options.json, strerror(-rc));
-	}
-	if (b.run)
-		run_destroy(b.run);
+	if (!rc)
+		rc = finish(&b);
+	run_destroy(b.run);
 	free(b.rows);
 	return rc ? 1 : 0;
 }

@@ -9,6 +9,11 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+/* A descriptor for the sender that comes with every message once the other side of a pair has asked for it. */
+#ifndef SCM_PIDFD
+#define SCM_PIDFD 4
+#endif
+
 /* Room for more than is ever asked for, so that what a peer sends too much is seen and closed. */
 #define FDPASS_ROOM 16
 
@@ -77,6 +82,13 @@ static bool take_fds(const struct cmsghdr *c, int *fds, int room, int *count)
 	return all;
 }
 
+static void close_all(const struct cmsghdr *c)
+{
+	int none = 0;
+
+	take_fds(c, NULL, 0, &none);
+}
+
 ssize_t fdpass_receive(int socket, void *data, size_t size, int *fds, int *count, struct ucred *credentials)
 {
 	struct iovec iov = { .iov_base = data, .iov_len = size };
@@ -101,12 +113,14 @@ ssize_t fdpass_receive(int socket, void *data, size_t size, int *fds, int *count
 			continue;
 		if (c->cmsg_type == SCM_RIGHTS)
 			all &= take_fds(c, fds, room, count);
+		else if (c->cmsg_type == SCM_PIDFD)
+			close_all(c);
 		else if (c->cmsg_type == SCM_CREDENTIALS && credentials)
 			memcpy(credentials, CMSG_DATA(c), sizeof(*credentials));
 	}
-	if (all && !(message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)))
+	if (n && all && !(message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)))
 		return n;
-	fdpass_close(fds, *count);
+	fdpass_close(fds, *count); /* an empty message may carry some, too */
 	*count = 0;
-	return -EPROTO;
+	return n ? -EPROTO : 0;
 }

@@ -81,7 +81,8 @@ enum shmipc_sync {
  * @slices: create only: pieces a lane's payload memory may be in, lent and free ones; a power of
  *	two, 64 to 65536
  * @segment_bytes: create only: payload memory a lane starts with; 4096 to memory_max
- * @memory_max: create only: most payload memory of a lane, in bytes; it grows on demand
+ * @memory_max: most payload memory of a lane, in bytes; it grows on demand. receive: the most that an
+ *	offer may ask for
  * @shrink_after_ms: this endpoint's grown memory, idle for so long, is given back; 0: never
  * @spin_ns: adaptive: most nanoseconds to spin before sleeping; at most 1,000,000
  * @timed_ns: timed: nanoseconds between two looks; 1,000 to 10,000,000,000
@@ -150,14 +151,15 @@ int shmipc_channel_send(struct shmipc_channel *channel, int socket, int64_t dead
 /**
  * shmipc_channel_receive - take an endpoint that another process hands over
  * @socket: as for send
- * @options: or NULL; "create only" options are not looked at
+ * @options: or NULL for the defaults; "create only" options are not used
  * @deadline: for the whole exchange
  * @channel: where the endpoint goes; the caller's, until destroy
  *
  * Since 0.1.
  *
- * Returns 0. -EINVAL, -ENOMEM, -ETIMEDOUT, -EPIPE; -EPROTO: what came is not an endpoint, or is one
- * that could be changed behind our back.
+ * Returns 0. -EINVAL, -ENOMEM, -ETIMEDOUT, -EPIPE. -EMSGSIZE: the offer is for more memory than
+ * options->memory_max. -EPROTO: what came is not an endpoint, or is one that could be changed behind
+ * our back.
  */
 int shmipc_channel_receive(int socket, const struct shmipc_channel_options *options, int64_t deadline,
 			   struct shmipc_channel **channel);

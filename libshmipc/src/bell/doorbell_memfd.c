@@ -61,18 +61,21 @@ static int ring_memfd(struct doorbell *bell, uint32_t peer_seq)
 }
 
 /* Sleep while rung is what it was. 0: look again; or -errno. */
-static int sleep_on(struct doorbell *bell, uint32_t rung, const struct timespec *until)
+static int sleep_on(struct doorbell *bell, uint32_t rung, int64_t deadline)
 {
+	struct timespec time = { .tv_sec = deadline / 1000000000, .tv_nsec = deadline % 1000000000 };
+	const struct timespec *until = deadline == SHMIPC_FOREVER ? NULL : &time;
+
 	count_call(bell);
-	if (syscall(SYS_futex, &bell->peer->rung, FUTEX_WAIT_BITSET, rung, until, NULL, FUTEX_BITSET_MATCH_ANY) == 0 ||
-	    errno == EAGAIN)
-		return 0;
-	return -errno;
+	if (syscall(SYS_futex, &bell->peer->rung, FUTEX_WAIT_BITSET, rung, until, NULL, FUTEX_BITSET_MATCH_ANY) &&
+	    errno != EAGAIN)
+		return -errno;
+	/* A peer that keeps changing rung would keep us beyond any deadline. */
+	return until && process_now() >= deadline ? -ETIMEDOUT : 0;
 }
 
 static int wait_memfd(struct doorbell *bell, uint32_t seq, uint32_t owed, int64_t deadline)
 {
-	struct timespec until = { .tv_sec = deadline / 1000000000, .tv_nsec = deadline % 1000000000 };
 	uint32_t rung;
 	int r = 0;
 
@@ -87,7 +90,7 @@ static int wait_memfd(struct doorbell *bell, uint32_t seq, uint32_t owed, int64_
 		else if (load_acquire(&bell->dead)) /* (B) */
 			r = -EPIPE;
 		else if (!r) {
-			r = sleep_on(bell, rung, deadline == SHMIPC_FOREVER ? NULL : &until);
+			r = sleep_on(bell, rung, deadline);
 			continue;
 		}
 		break;

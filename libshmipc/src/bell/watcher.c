@@ -152,6 +152,8 @@ int watcher_add(struct watch *w, struct doorbell *bell, pid_t pid)
 		watches->link = &w->next;
 	watches = w;
 out:
+	if (r)
+		w->bell = NULL;
 	pthread_mutex_unlock(&lock);
 	return r;
 }

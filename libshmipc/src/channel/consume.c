@@ -12,6 +12,12 @@ static inline const struct slot *next_slot(const struct shmipc_channel *ch)
 	return &ch->peer.ring[ch->in.next & ch->in.mask];
 }
 
+/*
+ * One peek may find nothing, then a slot published just then, a hole, nothing behind it, and the message published just
+ * then. A peer with whom it takes longer makes laps go back, or sends holes alone, to keep us here.
+ */
+#define LOOKS_MAX 5
+
 /* A lap that is neither this one's nor the last one's counts as ready: peek reports it. */
 bool consume_ready(const struct shmipc_channel *ch)
 {
@@ -46,7 +52,8 @@ static int see_retired(struct shmipc_channel *ch)
 
 	for (; new; new &= new - 1) {
 		i = (uint32_t)__builtin_ctz(new);
-		if (ch->in.held[i])
+		/* What the application may still look at was not given back, so it cannot be retired. */
+		if (ch->in.held[i] || (ch->in.peeked && ch->in.slice != IN_SLOT && ch->in.slice >> 24 == i))
 			return break_channel(ch);
 		ch->region.ops->forget(&ch->region, i, ch->peer.segment[i].base, ch->peer.segment[i].bytes);
 		ch->in.mapped_bytes -= ch->peer.segment[i].bytes;
@@ -177,8 +184,8 @@ static inline int look_at_slot(struct shmipc_channel *ch, const struct slot *slo
 
 int shmipc_channel_peek(struct shmipc_channel *ch, struct shmipc_message *message)
 {
+	int r = check_usable(ch), looks = 0;
 	const struct slot *slot;
-	int r = check_usable(ch);
 
 	if (unlikely(r))
 		return r;
@@ -188,8 +195,8 @@ int shmipc_channel_peek(struct shmipc_channel *ch, struct shmipc_message *messag
 			r = look_at_slot(ch, slot, message);
 		else
 			r = find_nothing(ch);
-	} while (r > 0);
-	return r;
+	} while (unlikely(r > 0) && ++looks < LOOKS_MAX);
+	return likely(r <= 0) ? r : break_channel(ch);
 }
 
 /* A message's slice is its number, and above that its segment's, which is below SHMIPC_SEGMENTS. */

@@ -80,7 +80,7 @@ struct spinner {
 	int64_t hold_until;  /* no spin before: this processor is shared; 0: none was held */
 	int64_t hold_ns;     /* how long the next hold is */
 	long preemptions;    /* of this thread, when last looked at */
-	uint64_t won, lost;
+	_Atomic uint64_t won, lost;
 };
 
 /* Who sleeps for whom: one thread announces, the others wait for it to leave. */

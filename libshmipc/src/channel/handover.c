@@ -224,6 +224,8 @@ static int accept_endpoint(const struct shmipc_channel_options *options, const s
 	if (shmipc_channel_options_check(&taken, NULL, 0) ||
 	    (offer->backend != SHMIPC_BACKEND_KMOD && offer->backend != SHMIPC_BACKEND_MEMFD))
 		return -EPROTO;
+	if (offer->memory_max > options->memory_max)
+		return -EMSGSIZE;
 	r = endpoint_alloc(&taken, 1, &ch);
 	if (r)
 		return r;

@@ -98,25 +98,33 @@ int memory_collect_locked(struct shmipc_channel *ch)
 	return 0;
 }
 
-static int add_segment(struct shmipc_channel *ch, uint64_t bytes)
+/* A number for a new segment, and for the piece that it begins as. */
+static bool find_number(const struct shmipc_channel *ch, uint32_t *number)
 {
-	struct producer *out = &ch->out;
+	const struct producer *out = &ch->out;
 	uint32_t taken = out->retiring | out->releasing, i;
-	void *base;
-	int r;
 
 	for (i = 0; i < SHMIPC_SEGMENTS; i++)
 		if (out->arena.segment[i].bytes)
 			taken |= 1u << i;
 	if (taken == ~0u || out->arena.unused == ARENA_NONE)
-		return -EAGAIN;
-	i = (uint32_t)__builtin_ctz(~taken);
-	r = ch->region.ops->add(&ch->region, i, bytes, &base);
+		return false;
+	*number = (uint32_t)__builtin_ctz(~taken);
+	return true;
+}
+
+static int add_segment(struct shmipc_channel *ch, uint32_t number, uint64_t bytes)
+{
+	void *base;
+	int r = ch->region.ops->add(&ch->region, number, bytes, &base);
+
+	if (r == -EBADMSG)
+		return break_channel(ch);
 	if (r)
 		return r;
-	ch->own.segment[i].base = base;
-	ch->own.segment[i].bytes = bytes;
-	return arena_add(&out->arena, i, bytes);
+	ch->own.segment[number].base = base;
+	ch->own.segment[number].bytes = bytes;
+	return arena_add(&ch->out.arena, number, bytes);
 }
 
 /* Memory in which @bytes are sure to fit: as much as there is already, if that may be. */
@@ -125,18 +133,19 @@ int memory_grow_locked(struct shmipc_channel *ch, uint64_t bytes)
 	struct producer *out = &ch->out;
 	uint64_t have = out->arena.bytes, need = round_to_page(arena_fit(bytes)), most = ch->geometry.memory_max;
 	uint64_t size = have > need && have <= most - have ? have : need;
+	uint32_t number;
 	int r;
 
-	if (have && need > most - ch->geometry.segment_bytes)
+	if (have && need > most - ch->geometry.segment_bytes && arena_fit(bytes) > out->arena.segment[0].bytes)
 		return -EMSGSIZE;
-	if (need > most - have) {
+	if (need > most - have || !find_number(ch, &number)) {
 		/* What is idle stands in the way; when the peer has let go of it there is room. */
 		r = memory_shrink_locked(ch, false);
 		return r < 0 ? r : -EAGAIN;
 	}
-	r = add_segment(ch, size);
-	if (r && r != -EAGAIN && size > need)
-		r = add_segment(ch, need);
+	r = add_segment(ch, number, size);
+	if (r && r != -EAGAIN && r != -EBADMSG && size > need)
+		r = add_segment(ch, number, need);
 	if (r)
 		return r;
 	store_relaxed(&ch->own.tool->memory_bytes, ch->geometry.head_bytes + out->arena.bytes);

@@ -118,6 +118,8 @@ int shmipc_channel_reserve(struct shmipc_channel *ch, size_t size, unsigned int 
 			return r;
 		out->open++;
 	}
+	if (unlikely(load_relaxed(&out->starved)))
+		store_relaxed(&out->starved, false);
 	buffer->tag = 0;
 	buffer->kind = 0;
 	return 0;

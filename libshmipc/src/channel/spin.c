@@ -51,13 +51,13 @@ bool spin_pays(struct shmipc_channel *ch, struct spinner *s)
 
 static void note_won(struct spinner *s)
 {
-	s->won++;
+	count(&s->won, 1);
 	s->leave_next = 0;
 }
 
 static void note_lost(struct spinner *s)
 {
-	s->lost++;
+	count(&s->lost, 1);
 	s->leave_next = s->leave_next ? s->leave_next * 2 : 1;
 	if (s->leave_next > LEAVE_OUT_MAX)
 		s->leave_next = LEAVE_OUT_MAX;

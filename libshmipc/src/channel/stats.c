@@ -11,19 +11,13 @@ static uint64_t count_private_bytes(const struct shmipc_channel *ch)
 	return sizeof(*ch) + ch->geometry.slices * sizeof(struct arena_piece) + ch->geometry.slices / 8;
 }
 
-/* A depth is computed from the peer's words: one that makes no sense is shown as what fits a ring. */
-static uint64_t bound_depth(const struct shmipc_channel *ch, uint32_t depth)
+/* Messages published and not consumed: the slots from cons on that have the right lap. At most a ring full. */
+static uint64_t count_depth(const struct lane *producer, const struct lane *consumer, uint32_t slots)
 {
-	return depth <= ch->geometry.slots ? depth : ch->geometry.slots;
-}
+	uint32_t cons = load_relaxed(&consumer->words->cons), i;
 
-/* The peer's messages that are published and not consumed: the slots from next on with the right lap. */
-static uint64_t count_depth_in(const struct shmipc_channel *ch)
-{
-	uint32_t next = ch->in.next, i;
-
-	for (i = 0; i < ch->geometry.slots; i++)
-		if (load_relaxed(&ch->peer.ring[(next + i) & ch->in.mask].lap) != next + i + 1)
+	for (i = 0; i < slots; i++)
+		if (load_relaxed(&producer->ring[(cons + i) & (slots - 1)].lap) != cons + i + 1)
 			break;
 	return i;
 }
@@ -51,8 +45,8 @@ int shmipc_channel_stats(struct shmipc_channel *ch, struct shmipc_channel_stats 
 		.rings = load_relaxed(&tool->rings),
 		.sleeps = load_relaxed(&tool->sleeps),
 		.waits = load_relaxed(&ch->bell.waits),
-		.spins_won = ch->spinners[0].won + ch->spinners[1].won,
-		.spins_lost = ch->spinners[0].lost + ch->spinners[1].lost,
+		.spins_won = load_relaxed(&ch->spinners[0].won) + load_relaxed(&ch->spinners[1].won),
+		.spins_lost = load_relaxed(&ch->spinners[0].lost) + load_relaxed(&ch->spinners[1].lost),
 		.barriers_paid = load_relaxed(&ch->bell.barriers_paid),
 		.system_calls = load_relaxed(&ch->bell.system_calls) + load_relaxed(&ch->region.system_calls),
 		.growths = load_relaxed(&tool->growths),
@@ -64,8 +58,8 @@ int shmipc_channel_stats(struct shmipc_channel *ch, struct shmipc_channel_stats 
 	};
 	lock_release(&ch->out.lock);
 	if (is_attached(ch)) {
-		s.depth_in = count_depth_in(ch);
-		s.depth_out = bound_depth(ch, ch->out.prod - load_relaxed(&ch->peer.words->cons));
+		s.depth_in = count_depth(&ch->peer, &ch->own, ch->geometry.slots);
+		s.depth_out = count_depth(&ch->own, &ch->peer, ch->geometry.slots);
 	}
 	memcpy(stats, &s, size);
 	return 0;

@@ -36,7 +36,10 @@ struct region_ops {
 	int (*complete)(struct region *region, const struct geometry *geometry, int *fds, int count, void **peer);
 	/* Who is at the other end, by the backend's own knowledge; NULL: it has none. */
 	int (*identify)(struct region *region, struct shmipc_peer *peer);
-	/* Add a segment to the own lane. -EAGAIN: the peer must read first (memfd). */
+	/*
+	 * Add a segment to the own lane. -EAGAIN: the peer must read first (memfd). -EBADMSG: the peer
+	 * has kept a segment of that number which it said it had let go of (kmod).
+	 */
 	int (*add)(struct region *region, uint32_t segment, uint64_t bytes, void **base);
 	/* Map a segment of the peer's lane. -EBADMSG: there is none, or larger than `most`. */
 	int (*find)(struct region *region, uint32_t segment, uint64_t most, void **base, uint64_t *bytes);

@@ -110,7 +110,7 @@ static int add_kmod(struct region *region, uint32_t segment, uint64_t bytes, voi
 	int r = call(region, SHMIPC_IOC_GROW, &grow);
 
 	if (r)
-		return r;
+		return r == -EEXIST ? -EBADMSG : r;
 	r = region_map(region->fd, SHMIPC_MMAP(SHMIPC_OWN, SHMIPC_SEGMENT(segment)), bytes, true, base);
 	if (r)
 		call(region, SHMIPC_IOC_RETIRE, (void *)(uintptr_t)segment);
