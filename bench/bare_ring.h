@@ -3,10 +3,10 @@
 #define BENCH_BARE_RING_H
 
 /*
- * The least that carries messages from one process to another through shared memory: a ring of slots of the channel's
- * own slot size, each with a sequence word that publishes it. No growth, no hostile peer, no wake-up: whoever uses it
- * (spin, eventfd, futex) brings its own way to wait. Single producer, single consumer. A message that does not fit into
- * its slot lies in a buffer that belongs to the slot, and is written and read there.
+ * The least that carries messages from one process to another through shared memory: a ring of slots of the
+ * channel's own slot size, each with a sequence word that publishes it. No growth, no hostile peer, no wake-up:
+ * whoever uses it (spin, eventfd, futex) brings its own way to wait. Single producer, single consumer. A message
+ * that does not fit into its slot lies in a buffer that belongs to the slot, and is written and read there.
  *
  * producer                                consumer
  *   if (LOAD.acq cons leaves room) (A)      LOAD.acq slot's number   (C)
@@ -16,8 +16,8 @@
  * (B) pairs with (C): a consumer that sees the number sees the message. (D) pairs with (A): a producer that sees cons
  * may reuse the slots before it, because the consumer's loads of them are over.
  *
- * When the sides take turns, (A) and (D) are left out: the peer's answer says that it has consumed everything. That is
- * how a hand-made exchange would do it, and it keeps a cache line out of the round trip.
+ * When the sides take turns, (A) and (D) are left out: the peer's answer says that it has consumed everything.
+ * That is how a hand-made exchange would do it, and it keeps a cache line out of the round trip.
  */
 
 #include <stdatomic.h>

@@ -5,9 +5,9 @@
 #include "transport.h"
 
 /*
- * What transports that copy through the kernel with read(2) and write(2) have in common: a private buffer each way, as
- * long as a batch. The messages of a batch leave with one write and arrive with as few reads as the kernel allows.
- * Messages have a fixed size, so no header is sent.
+ * What transports that copy through the kernel with read(2) and write(2) have in common: a private buffer each
+ * way, as long as a batch. The messages of a batch leave with one write and arrive with as few reads as the
+ * kernel allows. Messages have a fixed size, so no header is sent.
  *
  * A transport sets fd_out, fd_in and, for descriptors that do not block, wait_in and wait_out; the rest is done here.
  */

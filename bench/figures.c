@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * From what a run left behind to the figures of a row. Nothing is made up here: what was not measured is NAN, and null
- * in the JSON.
+ * From what a run left behind to the figures of a row. Nothing is made up here: what was not measured is NAN, and
+ * null in the JSON.
  */
 #include "figures.h"
 
@@ -54,14 +54,15 @@ double figures_typical_ns(const struct plan *plan, const struct run *run)
 }
 
 /*
- * With the instruction clock on one processor, ticks are the instructions of both sides and the kernel. Medians, because
- * a timer interrupt, and on newer kernels a jump of the clock, spoils a total.
+ * With the instruction clock on one processor, ticks are the instructions of both sides and the kernel. Medians,
+ * because a timer interrupt, and on newer kernels a jump of the clock, spoils a total.
+ * The clock jumps over idle time too, so where the processor was not busy throughout nothing is known.
  */
 static double clocked_instructions(const struct row *row, const struct run *run)
 {
 	const struct worker_result *timed = &run->side[row->plan.workload->timed_side];
 
-	if (!ticks_clock.instructions)
+	if (!ticks_clock.instructions || row->cpu_ns_per_msg * row->msgs_per_s < 0.9e9)
 		return NAN;
 	if (!row->plan.workload->alternating)
 		return median_part(timed);

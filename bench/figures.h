@@ -19,7 +19,10 @@ struct row {
 	const char *syscalls_by; /* who counted them: "tracepoint", "ptrace", "transport"; NULL: nobody */
 };
 
-/* The figures of a timed run of @row->plan; those that only other runs can give where the clock or transport knows them. */
+/*
+ * The figures of a timed run of @row->plan. What is counted in runs of its own is there only as far as the clock or the
+ * transport knows it.
+ */
 void figures_from_run(struct row *row, const struct run *run);
 
 /* How long the measured part of a run would have taken without disturbances. */

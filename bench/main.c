@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * shmipc-bench: what to run, in which order, how often; then the report. How a run is done is in run.c, what happens in
- * it in workload_*.c, over which transport in transport_*.c.
+ * shmipc-bench: what to run, in which order, how often; then the report. How a run is done is in run.c, what
+ * happens in it in workload_*.c, over which transport in transport_*.c.
  */
 #include "bench.h"
 
@@ -163,9 +163,9 @@ static int choose_count(struct bench *b, struct row *row)
 }
 
 /*
- * Who counts the system calls of @row. The kernel's tracepoint is the judge where there is one. A transport counts at the
- * place of the call, in the timed run itself. A tracer sees all calls of any transport, but its pace is not that of the
- * timed run; it tells the truth where every side sleeps for every message.
+ * Who counts the system calls of @row. The kernel's tracepoint is the judge where there is one. A transport
+ * counts at the place of the call, in the timed run itself. A tracer sees all calls of any transport, but its
+ * pace is not that of the timed run; it tells the truth where every side sleeps for every message.
  */
 static enum syscalls_by choose_counter(const struct bench *b, const struct row *row)
 {

@@ -31,8 +31,8 @@ struct options {
 };
 
 /*
- * Fills @o from a workload's arguments, argv[0] being its name. What is wrong with them it says on standard error, and
- * ends the program with status 2; after --help it ends it with 0.
+ * Fills @o from a workload's arguments, argv[0] being its name. What is wrong with them it says on standard
+ * error, and ends the program with status 2; after --help it ends it with 0.
  */
 void options_parse(struct options *o, const struct workload *workload, int argc, char **argv);
 

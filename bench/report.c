@@ -86,7 +86,8 @@ void report_legend(FILE *out, const struct row *rows, unsigned int count)
 	const struct plan *plan = &rows[0].plan;
 	unsigned int i;
 
-	fprintf(out, "\nPer message (/m), both sides together: system calls, context switches, wake-ups, processor time%s. %s\n",
+	fprintf(out,
+		"\nPer message (/m), both sides together: system calls, context switches, wake-ups, processor time%s. %s\n",
 		plan->workload->transfers == 2 ? "; a message is one round trip, bytes/s counts both ways" : "",
 		plan->touch ? "Every byte was written, read and checked." : "Payload neither written nor read.");
 	if (!plan->workload->alternating)

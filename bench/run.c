@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * One run: two processes, from fork to reaping. The process that calls is neither of the two sides: it sleeps until one
- * fails, both are done, or time is up, so a side that dies or hangs never takes the bench with it.
+ * One run: two processes, from fork to reaping. The process that calls is neither of the two sides: it sleeps
+ * until one fails, both are done, or time is up, so a side that dies or hangs never takes the bench with it.
  *
  * SIGCHLD must be blocked (main does it): it is waited for.
  */
@@ -101,7 +101,7 @@ static void __attribute__((noreturn)) be_side(struct run *run, const struct plan
 	_exit(work(&w, run, mode) ? 1 : 0);
 }
 
-/* Side @i ended with *@status, badly. If the other was killed before, that is the cause, and this one's a consequence. */
+/* Side @i ended with *@status, badly. If the other had been killed, that is the cause, and this a consequence. */
 static void find_cause(pid_t pid[2], int i, int *failed, int *status)
 {
 	int other;

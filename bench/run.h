@@ -25,10 +25,10 @@ void run_destroy(struct run *run);
 int run_execute(struct run *run, const struct plan *plan, enum probe_mode mode);
 
 /*
- * For run_execute(): lets the two stopped processes @pid go on as their tracer, counts in *@syscalls those between the
- * marks of each, until both have exited, one has failed, or CLOCK_MONOTONIC passes @deadline_ns. 0, or -errno:
- * -ETIMEDOUT; -ECHILD when side *@failed ended with *@status, which is not success; the other may still run, then. A
- * reaped process becomes 0 in @pid.
+ * For run_execute(): lets the two stopped processes @pid go on as their tracer, counts in *@syscalls those
+ * between the marks of each, until both have exited, one has failed, or CLOCK_MONOTONIC passes @deadline_ns. 0,
+ * or -errno: -ETIMEDOUT; -ECHILD when side *@failed ended with *@status, which is not success; the other may
+ * still run, then. A reaped process becomes 0 in @pid.
  */
 int trace_pair(pid_t pid[2], uint64_t deadline_ns, uint64_t *syscalls, int *failed, int *status);
 

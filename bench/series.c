@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Reads report files back, for the commands that plot and compare. A file may be anybody's: nothing in it is trusted. */
+/* Reads report files back, for the commands that plot and compare. Nothing in a file is trusted. */
 #include "series.h"
 
 #include <errno.h>

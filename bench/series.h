@@ -25,8 +25,8 @@ struct series_set {
 };
 
 /*
- * Reads the rows of one workload (the first one seen, or set->workload if not empty) from the report at @path and adds
- * them. Rows that do not fit are left out. 0, or -errno after saying on standard error what is wrong.
+ * Reads the rows of one workload (the first one seen, or set->workload if not empty) from the report at @path and
+ * adds them. Rows that do not fit are left out. 0, or -errno after saying on standard error what is wrong.
  */
 int series_load(struct series_set *set, const char *path);
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The clock of the bench. The time stamp counter is taken where the kernel trusts it too, because a clock_gettime() is
- * a tenth of a small round trip; elsewhere CLOCK_MONOTONIC serves. Under QEMU's icount the counter is an instruction
- * counter, and that is worth knowing: ticks_init() finds out.
+ * The clock of the bench. The time stamp counter is taken where the kernel trusts it too, because a
+ * clock_gettime() is a tenth of a small round trip; elsewhere CLOCK_MONOTONIC serves. Under QEMU's icount the
+ * counter is an instruction counter, and that is worth knowing: ticks_init() finds out.
  */
 #include "ticks.h"
 
@@ -50,8 +50,8 @@ static uint64_t time_loop(uint64_t rounds)
 }
 
 /*
- * True when the counter counts instructions. Only asked on an emulated uniprocessor, and it must hold four times in five
- * (a timer tick may spoil one), so a real clock that happens to run at the right rate once does not pass.
+ * True when the counter counts instructions. Only asked on an emulated uniprocessor, and it must hold four times
+ * in five (a timer tick may spoil one), so a real clock that happens to run at the right rate once does not pass.
  */
 static bool tsc_counts_instructions(void)
 {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Writing and checking whole messages, the same way for every transport. Every message has a pattern of its own, so that
- * bytes left from an earlier message, or from the other side's, do not pass. The loops are plain so that the compiler
- * turns them into vector code (bench/build.mk compiles this file with -O3), and buffers may have any alignment.
+ * Writing and checking whole messages, the same way for every transport. Every message has a pattern of its own,
+ * so that bytes left from an earlier message, or from the other side's, do not pass. The loops are plain so that
+ * the compiler turns them into vector code (bench/build.mk compiles this file with -O3), and buffers may have any
+ * alignment.
  */
 #include "touch.h"
 

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Counts system calls as the tracer of both sides. Needs no privilege and sees every call, whoever makes it, but slows
- * each down a hundredfold, and how many there are often depends on who is faster.
+ * Counts system calls as the tracer of both sides. Needs no privilege and sees every call, whoever makes it, but
+ * slows each down a hundredfold, and how many there are often depends on who is faster.
  *
- * To make it depend on nothing, it lets one side run at a time, until that one sleeps: what a message costs when both sides sleep
- * between messages. Without that, a side that is just back from waking the other, and is held up by its tracer, would
- * find the answer there and not sleep at all. A side that neither sleeps nor ends for HOLD_NS does not hold up the other.
+ * To make it depend on nothing, it lets one side run at a time, until that one sleeps: what a message costs when
+ * both sides sleep between messages. Without that, a side that is just back from waking the other, and is held up
+ * by its tracer, would find the answer there and not sleep at all. A side that neither sleeps nor ends for
+ * HOLD_NS does not hold up the other.
  */
 #include <errno.h>
 #include <signal.h>

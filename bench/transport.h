@@ -10,9 +10,9 @@
  * A transport carries messages between two processes, called sides 0 and 1. To add one: write a file that defines a
  * struct transport, and name it in transport.c.
  *
- * Life of a run: prepare() in the process that will fork; attach() in each side, both at once, so they may block for
- * each other; messages; detach() in each side. A side that fails or dies ends the run: the runner kills the other, so no
- * transport has to notice a dead peer, and each may block for ever.
+ * Life of a run: prepare() in the process that will fork; attach() in each side, both at once, so they may block
+ * for each other; messages; detach() in each side. A side that fails or dies ends the run: the runner kills the
+ * other, so no transport has to notice a dead peer, and each may block for ever.
  *
  * Functions return 0 or -errno. A side is one thread.
  */

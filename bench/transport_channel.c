@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Ours: a channel of libshmipc, on the kernel module (doorbell) or without it (memfd). Messages are written and read in
- * place. An answer's wake-up is left to the wait that follows it, so that the module can ring and sleep in one call.
+ * Ours: a channel of libshmipc, on the kernel module (doorbell) or without it (memfd). Messages are written and
+ * read in place. An answer's wake-up is left to the wait that follows it, so that the module can ring and sleep
+ * in one call.
  */
 #include <errno.h>
 #include <fcntl.h>

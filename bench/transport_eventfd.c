@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Payload in shared memory, an eventfd to wake the reader: what many do by hand. The counter of the eventfd is the number of
- * messages, so a reader that fell behind takes them all with one read(); a second pair counts free slots, used
- * only when the sides do not take turns.
+ * Payload in shared memory, an eventfd to wake the reader: what many do by hand. The counter of the eventfd is
+ * the number of messages, so a reader that fell behind takes them all with one read(); a second pair counts free
+ * slots, used only when the sides do not take turns.
  */
 #include <errno.h>
 #include <sys/eventfd.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Payload in shared memory, a futex to wake: the obvious scheme, well made. The futex word is a flag that the sleeper sets
- * and the waker clears, so that a wake-up is a system call only when somebody sleeps.
+ * Payload in shared memory, a futex to wake: the obvious scheme, well made. The futex word is a flag that the
+ * sleeper sets and the waker clears, so that a wake-up is a system call only when somebody sleeps.
  *
  * waker                                   sleeper
  *   publish, or give back     (A)           flag := 1               (C)
@@ -9,8 +9,8 @@
  *   if (LOAD flag)            (B)           look again              (D)
  *     flag := 0, futex_wake                 futex_wait(flag == 1)   (E)
  *
- * Either (D) sees (A), or (B) sees (C). In the second case the flag is cleared before the wake, so (E), which compares in
- * the kernel, either returns at once or sleeps early enough to be woken.
+ * Either (D) sees (A), or (B) sees (C). In the second case the flag is cleared before the wake, so (E), which
+ * compares in the kernel, either returns at once or sleeps early enough to be woken.
  */
 #include <errno.h>
 #include <linux/futex.h>

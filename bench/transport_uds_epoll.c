@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * A Unix stream socket pair in an event loop: non-blocking, level-triggered epoll, one epoll_wait(2) before each read(2).
- * Interest in writing is registered only while a write could not finish.
+ * A Unix stream socket pair in an event loop: non-blocking, level-triggered epoll, one epoll_wait(2) before each
+ * read(2). Interest in writing is registered only while a write could not finish.
  */
 #include <errno.h>
 #include <sys/epoll.h>

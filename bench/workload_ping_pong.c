@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * One message under way at any time: side 0 sends, side 1 answers with a message of the same size. A round trip is timed
- * from before the message is written until after the answer has been read; with --touch all both sides write and read
- * every byte, so it holds two writes and two reads.
+ * One message under way at any time: side 0 sends, side 1 answers with a message of the same size. A round trip
+ * is timed from before the message is written until after the answer has been read; with --touch all both sides
+ * write and read every byte, so it holds two writes and two reads.
  */
 #include "ticks.h"
 #include "workload.h"

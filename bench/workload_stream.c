@@ -3,9 +3,9 @@
  * One way, as fast as it goes: side 0 sends, side 1 receives. With --batch N the messages of a group are published
  * together.
  *
- * With --touch all, every STAMP_EVERY-th message carries in its first word when it was written, and its latency is from
- * then until it is in the receiver's hands. As the sender never pauses, this is mostly time spent queueing. Without
- * touching, or for messages too small, no latency is known.
+ * With --touch all, every STAMP_EVERY-th message carries in its first word when it was written, and its latency
+ * is from then until it is in the receiver's hands. As the sender never pauses, this is mostly time spent
+ * queueing. Without touching, or for messages too small, no latency is known.
  */
 #include <string.h>
 

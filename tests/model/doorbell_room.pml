@@ -16,8 +16,10 @@
  *   it together with its sleep. LAZY=1: a follower makes it before it sleeps. LAZY=2: it does not.
  *   BOTH=1: thread A waits for data or room.
  * ASSUMES  sequentially consistent memory: (R) and (S) are seq_cst operations, (E) is followed by a barrier.
- * CHECKED  no hang of either thread. "fair" does not hold, see README: a leader looks again and again while
- *   what it was woken for is another thread's, until that thread runs.
+ *   A thread does not sleep while something is there for another one that waits: in the code it would look,
+ *   announce, look and leave again and again until that one runs. Here it stands still, so that a thread that
+ *   was not woken shows as a hang.
+ * CHECKED  no hang of either thread.
  * OPTIONS  BUG
  *     1  a follower does not kick                       2  the leader leaves without waking the room
  *     3  the announcement has the leader's own bits     4  the leader looks for its own events alone
@@ -45,6 +47,9 @@
 #ifndef BOTH
 #define BOTH 0
 #endif
+#ifndef MOD
+#define MOD 8                   /* values of seq's count */
+#endif
 #define READ 1
 #define WRITE 2
 #define EMPTY 0
@@ -66,7 +71,7 @@ byte timeouts = TIMEOUTS;
 inline lead() {
   do
   :: bits = SPACE(BUG == 3 -> mine : waiting);
-     d_step { seq = (seq & 252) + 4 + 1 + bits; s = seq };               /* (E) (F) */
+     d_step { seq = (((seq >> 2) + 1) % MOD) * 4 + 1 + bits; s = seq };               /* (E) (F) */
      if
      :: BUG != 5 && BUG != 3 && (SPACE(waiting) & ~bits)                 /* (Q) */
      :: else -> break
@@ -154,14 +159,12 @@ proctype A(byte me; byte mine) {
      if
      :: data > took_data -> took_data++
      :: else ->
+        !THERE(mine | waiting) || data > took_data;
         if
-        :: THERE(mine) -> (data > took_data || took_room == NB)  /* BOTH: room is B's to take */
+        :: data > took_data
         :: else ->
            sleep_once();
-           if
-           :: late -> break
-           :: skip
-           fi
+           if :: late -> break :: skip fi
         fi
      fi
   od
@@ -176,10 +179,12 @@ proctype B(byte me; byte mine) {
      if
      :: room > took_room -> took_room++
      :: else ->
-        sleep_once();
+        !THERE(waiting) || room > took_room;
         if
-        :: late -> break
-        :: skip
+        :: room > took_room
+        :: else ->
+           sleep_once();
+           if :: late -> break :: skip fi
         fi
      fi
   od

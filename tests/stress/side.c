@@ -72,8 +72,10 @@ static int work(struct side *s)
 {
 	uint64_t rounds = 1 + rng_below(&s->rng_out, 40), i;
 	int out, in = STEP_EMPTY;
+	uint64_t received;
 
 	for (;;) {
+		received = atomic_load(&s->received);
 		out = STEP_ON;
 		for (i = 0; i < rounds && out == STEP_ON; i++)
 			out = produce_step(s);
@@ -88,6 +90,8 @@ static int work(struct side *s)
 			return in; /* nothing is left to read: now out matters no more */
 		if (out < 0 && in == STEP_EMPTY)
 			sched_yield();
+		else if (out == STEP_AHEAD && atomic_load(&s->received) != received)
+			continue;
 		else if (out == STEP_DONE && in == STEP_DONE)
 			return 0;
 		else if (in == STEP_EMPTY && out != STEP_ON)

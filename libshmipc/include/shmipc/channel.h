@@ -12,7 +12,7 @@
  *	waiting		wait, or fd with arm and disarm in an event loop of one's own
  *
  * Threads. One thread at a time may produce, and one at a time may consume, concurrently with each
- * other; each may wait. kick, stats, peer and memory may be called from any thread. fd, arm and
+ * other; each may wait. kick, stats and peer may be called from any thread. fd, arm and
  * disarm belong to the consuming thread, and an endpoint is either waited on or used with arm and
  * disarm: while it is armed wait is -EBUSY, while a thread waits arm is -EBUSY. create, receive
  * and destroy are not concurrent with anything on the same channel.
@@ -83,7 +83,8 @@ enum shmipc_sync {
  * @segment_bytes: create only: payload memory a lane starts with; 4096 to memory_max
  * @memory_max: most payload memory of a lane, in bytes; it grows on demand. receive: the most that an
  *	offer may ask for
- * @shrink_after_ms: this endpoint's grown memory, idle for so long, is given back; 0: never
+ * @shrink_after_ms: this endpoint's grown memory, idle for so long, is given back while a thread waits; 0:
+ *	never. An event loop calls shmipc_channel_shrink()
  * @spin_ns: adaptive: most nanoseconds to spin before sleeping; at most 1,000,000
  * @timed_ns: timed: nanoseconds between two looks; 1,000 to 10,000,000,000
  *
@@ -333,7 +334,8 @@ int shmipc_channel_wait(struct shmipc_channel *channel, unsigned int events, int
 /**
  * shmipc_channel_kick - make the threads that wait on this endpoint return
  *
- * Where none waits, the next wait returns. Any thread. Since 0.1. Returns 0.
+ * One wait to read and one to write ends for it, now or when it is next called; one that is for both
+ * takes both. Any thread. Since 0.1. Returns 0.
  */
 int shmipc_channel_kick(struct shmipc_channel *channel);
 

@@ -74,13 +74,15 @@ int doorbell_wait(struct doorbell *bell, uint32_t seq, uint32_t owed, int64_t de
 
 void doorbell_kick(struct doorbell *bell, uint32_t seq)
 {
-	if (atomic_compare_exchange_strong(&bell->own->seq, &seq, seq & ~SEQ_BITS))
-		bell->ops->kick(bell);
+	uint32_t announced = seq;
+
+	if (atomic_compare_exchange_strong(&bell->own->seq, &announced, seq & ~SEQ_BITS))
+		bell->ops->kick(bell, seq);
 }
 
 void doorbell_die(struct doorbell *bell)
 {
 	store_release(&bell->dead, true);
 	full_barrier();
-	bell->ops->kick(bell);
+	bell->ops->kick(bell, 0);
 }

@@ -49,8 +49,8 @@ struct doorbell_ops {
 	 * that order. Where `owed` is not 0, ring for it first.
 	 */
 	int (*wait)(struct doorbell *bell, uint32_t seq, uint32_t owed, int64_t deadline);
-	/* Wake the own sleeper, whose seq was changed. */
-	void (*kick)(struct doorbell *bell);
+	/* Wake the own sleeper that announced seq, which was changed since; 0: any, the peer is dead. */
+	void (*kick)(struct doorbell *bell, uint32_t seq);
 	/* Ask the system whether the peer is dead, for those who never sleep. */
 	bool (*is_dead)(struct doorbell *bell);
 	/* The descriptor was reported readable: make it unreadable until the next ring. NULL: need not. */
@@ -64,7 +64,7 @@ struct doorbell {
 	int fd;			/* what an event loop polls */
 	struct region *region; /* whose socket fd is, on memfd */
 	struct lane_tool *tool; /* rings, counted under the lock; sleeps, by the sleeper */
-	_Atomic bool sleeping; /* memfd: a thread is in wait */
+	_Atomic uint32_t sleeping; /* memfd: the seq of the thread in wait, or 0 */
 
 	struct lock lock;      /* compare and store of rung */
 	_Atomic uint32_t rung; /* copy of own->rung; written under the lock */

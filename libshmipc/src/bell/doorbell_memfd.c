@@ -9,26 +9,24 @@
  * compares, so one that comes between the sleeper's last look and its sleep would be lost:
  *
  * sleeper                                    kicker
- *   STORE sleeping = 1            (A)          STORE own seq, or dead        (C)
+ *   STORE sleeping = own seq      (A)          STORE own seq, or dead        (C)
  *   full barrier                               full barrier
- *   LOAD own seq, dead            (B)          LOAD sleeping; 0: done        (D)
+ *   LOAD own seq, dead            (B)          LOAD sleeping; not it: done   (D)
  *   futex wait                                 futex wake, and from (D) again
  *   STORE sleeping = 0
  *
  * (A) before (B) against (C) before (D): either the sleeper sees the change and does not sleep, or
- * the kicker sees the sleeper, and wakes until it is gone. Kicks are rare; two futex words at once
+ * the kicker sees the sleeper, and wakes until it, and not the next one, is gone. Kicks are rare; two futex words at once
  * (futex_waitv) would cost every sleep half as much again.
  *
  * A byte that finds the socket full is dropped: the descriptor is readable then.
  */
 #include <errno.h>
 #include <limits.h>
-#include <linux/futex.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <time.h>
-#include <unistd.h>
 
+#include "../futex.h"
 #include "../shm/region.h"
 #include "doorbell.h"
 
@@ -38,11 +36,6 @@
 static void count_call(struct doorbell *bell)
 {
 	atomic_fetch_add_explicit(&bell->system_calls, 1, memory_order_relaxed);
-}
-
-static void wake_futex(const _Atomic uint32_t *word)
-{
-	syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
 }
 
 static int ring_memfd(struct doorbell *bell, uint32_t peer_seq)
@@ -55,7 +48,7 @@ static int ring_memfd(struct doorbell *bell, uint32_t peer_seq)
 		    (errno == EPIPE || errno == ECONNRESET))
 			return -EPIPE;
 	} else {
-		wake_futex(&bell->own->rung);
+		futex_wake(&bell->own->rung, INT_MAX, FUTEX_SHARED);
 	}
 	return load_acquire(&bell->dead) ? -EPIPE : 0;
 }
@@ -63,15 +56,14 @@ static int ring_memfd(struct doorbell *bell, uint32_t peer_seq)
 /* Sleep while rung is what it was. 0: look again; or -errno. */
 static int sleep_on(struct doorbell *bell, uint32_t rung, int64_t deadline)
 {
-	struct timespec time = { .tv_sec = deadline / 1000000000, .tv_nsec = deadline % 1000000000 };
-	const struct timespec *until = deadline == SHMIPC_FOREVER ? NULL : &time;
+	int r;
 
 	count_call(bell);
-	if (syscall(SYS_futex, &bell->peer->rung, FUTEX_WAIT_BITSET, rung, until, NULL, FUTEX_BITSET_MATCH_ANY) &&
-	    errno != EAGAIN)
-		return -errno;
+	r = futex_sleep(&bell->peer->rung, rung, FUTEX_SHARED, deadline);
 	/* A peer that keeps changing rung would keep us beyond any deadline. */
-	return until && process_now() >= deadline ? -ETIMEDOUT : 0;
+	if (!r && deadline != SHMIPC_FOREVER && process_now() >= deadline)
+		r = -ETIMEDOUT;
+	return r;
 }
 
 static int wait_memfd(struct doorbell *bell, uint32_t seq, uint32_t owed, int64_t deadline)
@@ -81,7 +73,7 @@ static int wait_memfd(struct doorbell *bell, uint32_t seq, uint32_t owed, int64_
 
 	if (owed)
 		ring_memfd(bell, owed); /* a dead peer is seen below, when what it published is read */
-	store_relaxed(&bell->sleeping, true); /* (A) */
+	store_relaxed(&bell->sleeping, seq); /* (A) */
 	full_barrier();
 	for (;;) {
 		rung = load_acquire(&bell->peer->rung);
@@ -95,19 +87,27 @@ static int wait_memfd(struct doorbell *bell, uint32_t seq, uint32_t owed, int64_
 		}
 		break;
 	}
-	store_release(&bell->sleeping, false);
+	store_release(&bell->sleeping, 0);
 	return r;
 }
 
-static void kick_memfd(struct doorbell *bell)
+/* Whether the sleeper meant sleeps still; seq 0 means any. */
+static bool is_asleep(struct doorbell *bell, uint32_t seq)
+{
+	uint32_t sleeping = load_acquire(&bell->sleeping);
+
+	return seq ? sleeping == seq : sleeping;
+}
+
+static void kick_memfd(struct doorbell *bell, uint32_t seq)
 {
 	const struct timespec pause = { .tv_nsec = KICK_AGAIN_NS };
 
-	full_barrier(); /* behind (C) */
-	while (load_acquire(&bell->sleeping)) { /* (D) */
+	full_barrier();			/* behind (C) */
+	while (is_asleep(bell, seq)) { /* (D) */
 		count_call(bell);
-		wake_futex(&bell->peer->rung);
-		if (load_acquire(&bell->sleeping))
+		futex_wake(&bell->peer->rung, INT_MAX, FUTEX_SHARED);
+		if (is_asleep(bell, seq))
 			nanosleep(&pause, NULL);
 	}
 }

@@ -126,6 +126,7 @@ static int watch_fd(int fd, uint32_t events, uint64_t id)
 
 int watcher_add(struct watch *w, struct doorbell *bell, pid_t pid)
 {
+	bool gone = false;
 	int r;
 
 	pthread_once(&once, register_fork_handlers);
@@ -138,8 +139,10 @@ int watcher_add(struct watch *w, struct doorbell *bell, pid_t pid)
 	r = watch_fd(w->socket, EPOLLRDHUP, w->id);
 	if (r)
 		goto out;
-	if (pid > 0 && pid != getpid())
+	if (pid > 0 && pid != getpid()) {
 		w->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+		gone = w->pidfd < 0 && errno == ESRCH; /* and a forked child of it holds the socket */
+	}
 	if (w->pidfd >= 0)
 		r = watch_fd(w->pidfd, EPOLLIN, w->id);
 	if (r) {
@@ -151,6 +154,8 @@ int watcher_add(struct watch *w, struct doorbell *bell, pid_t pid)
 	if (watches)
 		watches->link = &w->next;
 	watches = w;
+	if (gone)
+		report_death_locked(w->id);
 out:
 	if (r)
 		w->bell = NULL;

@@ -122,7 +122,7 @@ static int find_slice(struct shmipc_channel *ch, const struct slot *slot, struct
 /* The next slot is not published. 1: it is by now. */
 static int find_nothing(struct shmipc_channel *ch)
 {
-	bool dead = load_acquire(&ch->bell.dead);
+	bool dead = ask_dead(ch, &ch->in.asked_ms);
 	int r = consume_chores(ch);
 
 	if (r)

@@ -47,6 +47,7 @@ struct producer {
 	bool slot_open;
 	bool skip;	    /* publish without a barrier; own->words->skip says so */
 	uint32_t ring_mark; /* prod when the peer was last found asleep */
+	uint32_t asked_ms;  /* when ask_dead() last asked the system */
 	/* What a sleeping thread of the other kind asks too: */
 	_Atomic uint32_t cons;	   /* the peer's, when last looked at */
 	_Atomic uint32_t unmapped; /* likewise */
@@ -71,6 +72,7 @@ struct consumer {
 	uint64_t *kept; /* a bit for each slice number */
 	uint32_t held[SHMIPC_SEGMENTS]; /* kept messages in a segment of the peer's */
 	uint64_t mapped_bytes;
+	uint32_t asked_ms; /* when ask_dead() last asked the system */
 };
 
 /* Learned by the adaptive mode: each waiting thread's own. */
@@ -168,7 +170,8 @@ bool produce_ready(const struct shmipc_channel *ch);
 bool spin_pays(struct shmipc_channel *ch, struct spinner *spinner);
 int spin_until(struct shmipc_channel *ch, struct spinner *spinner, unsigned int events, int64_t limit);
 
-/* wait.c */
+/* wait.c: whether the peer is dead, for callers that never sleep: now and then the system is asked. */
+bool ask_dead(struct shmipc_channel *ch, uint32_t *asked_ms);
 bool wait_is_over(const struct shmipc_channel *ch, unsigned int events);
 
 #endif /* SHMIPC_ENDPOINT_H */

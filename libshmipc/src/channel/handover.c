@@ -166,6 +166,15 @@ static void fill_message(struct handover *m, const struct shmipc_channel *ch, in
 	m->memory_max = ch->geometry.memory_max;
 }
 
+/* Whether an answer is to this offer. */
+static bool is_same(const struct handover *answer, const struct shmipc_channel *ch)
+{
+	struct handover offer;
+
+	fill_message(&offer, ch, 0);
+	return !memcmp(&offer, answer, sizeof(offer));
+}
+
 static int offer_endpoint(struct shmipc_channel *ch, int socket, int64_t deadline)
 {
 	int fds[REGION_FDS_MAX], count, r;
@@ -183,6 +192,8 @@ static int offer_endpoint(struct shmipc_channel *ch, int socket, int64_t deadlin
 		return r;
 	note_peer(ch, &from);
 	r = message.status;
+	if (!r && !is_same(&message, ch))
+		r = -EPROTO;
 	if (!r)
 		r = ch->region.ops->complete(&ch->region, &ch->geometry, fds, count, &head);
 	fdpass_close(fds, count);
@@ -221,7 +232,7 @@ static int accept_endpoint(const struct shmipc_channel_options *options, const s
 	taken.slices = offer->slices;
 	taken.segment_bytes = offer->segment_bytes;
 	taken.memory_max = offer->memory_max;
-	if (shmipc_channel_options_check(&taken, NULL, 0) ||
+	if (offer->status || shmipc_channel_options_check(&taken, NULL, 0) ||
 	    (offer->backend != SHMIPC_BACKEND_KMOD && offer->backend != SHMIPC_BACKEND_MEMFD))
 		return -EPROTO;
 	if (offer->memory_max > options->memory_max)

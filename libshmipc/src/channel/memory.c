@@ -127,22 +127,24 @@ static int add_segment(struct shmipc_channel *ch, uint32_t number, uint64_t byte
 	return arena_add(&ch->out.arena, number, bytes);
 }
 
-/* Memory in which @bytes are sure to fit: as much as there is already, if that may be. */
+/* Memory in which @bytes are sure to fit: as much again as there is, as far as it may be. The first segment is exact. */
 int memory_grow_locked(struct shmipc_channel *ch, uint64_t bytes)
 {
 	struct producer *out = &ch->out;
-	uint64_t have = out->arena.bytes, need = round_to_page(arena_fit(bytes)), most = ch->geometry.memory_max;
-	uint64_t size = have > need && have <= most - have ? have : need;
+	uint64_t have = out->arena.bytes, most = ch->geometry.memory_max, left = most - have;
+	uint64_t need = have ? round_to_page(arena_fit(bytes)) : bytes, size = have < left ? have : left;
 	uint32_t number;
 	int r;
 
 	if (have && need > most - ch->geometry.segment_bytes && arena_fit(bytes) > out->arena.segment[0].bytes)
 		return -EMSGSIZE;
-	if (need > most - have || !find_number(ch, &number)) {
+	if (need > left || !find_number(ch, &number)) {
 		/* What is idle stands in the way; when the peer has let go of it there is room. */
 		r = memory_shrink_locked(ch, false);
 		return r < 0 ? r : -EAGAIN;
 	}
+	if (size < need)
+		size = need;
 	r = add_segment(ch, number, size);
 	if (r && r != -EAGAIN && r != -EBADMSG && size > need)
 		r = add_segment(ch, number, need);

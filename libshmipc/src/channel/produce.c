@@ -56,6 +56,8 @@ static cold int find_slot(struct shmipc_channel *ch, unsigned int flags)
 		return r;
 	if (has_slot(ch, flags))
 		return 0;
+	if (ask_dead(ch, &ch->out.asked_ms))
+		return -EPIPE;
 	store_relaxed(&ch->out.starved, true);
 	return -EAGAIN;
 }
@@ -82,6 +84,8 @@ static int reserve_slice(struct shmipc_channel *ch, size_t size, struct shmipc_b
 		buffer->size = arena_length(&ch->out.arena, slice);
 		buffer->slice = slice;
 	} else if (r == -EAGAIN) {
+		/* What was consumed so far is no news to one who waits for room. */
+		r = refresh_limit(ch) ?: -EAGAIN;
 		store_relaxed(&ch->out.starved, true);
 	}
 	lock_release(&ch->out.lock);
@@ -317,7 +321,8 @@ int shmipc_channel_push(struct shmipc_channel *ch, const void *data, size_t size
 	r = shmipc_channel_reserve(ch, size, flags & SHMIPC_KEPT, &buffer);
 	if (unlikely(r))
 		return r;
-	memcpy(buffer.data, data, size);
+	if (size)
+		memcpy(buffer.data, data, size);
 	buffer.tag = tag;
 	buffer.kind = kind;
 	return shmipc_channel_submit(ch, &buffer, size, flags & ~SHMIPC_KEPT);

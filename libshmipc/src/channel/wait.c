@@ -17,16 +17,15 @@
  * The room's state is a private futex. `armed` takes the leader's place while an event loop watches.
  */
 #include <limits.h>
-#include <linux/futex.h>
-#include <sys/syscall.h>
-#include <time.h>
-#include <unistd.h>
 
+#include "../futex.h"
 #include "endpoint.h"
 
 #define EVENTS (SHMIPC_READABLE | SHMIPC_WRITABLE)
 /* How often a thread that never sleeps asks the system whether its peer lives. */
 #define ASK_DEAD_NS 1000000
+/* And one that only peeks and reserves; a coarse clock is enough for that. */
+#define ASK_DEAD_MS 100
 
 static inline int ready_events(const struct shmipc_channel *ch, unsigned int events)
 {
@@ -55,6 +54,20 @@ static int look(const struct shmipc_channel *ch, unsigned int events)
 	return ready || !dead ? ready : -EPIPE;
 }
 
+bool ask_dead(struct shmipc_channel *ch, uint32_t *asked_ms)
+{
+	uint32_t now;
+
+	if (ch->region.ops->backend == SHMIPC_BACKEND_KMOD) {
+		now = process_now_coarse_ms();
+		if (now - *asked_ms >= ASK_DEAD_MS) {
+			*asked_ms = now;
+			ch->bell.ops->is_dead(&ch->bell);
+		}
+	}
+	return load_acquire(&ch->bell.dead);
+}
+
 static bool take_kick(struct shmipc_channel *ch, unsigned int events)
 {
 	if (likely(!(load_relaxed(&ch->room.kicked) & events)))
@@ -71,21 +84,6 @@ static void settle_owed(struct shmipc_channel *ch)
 	owed = atomic_exchange_explicit(&ch->bell.owed, 0, memory_order_relaxed);
 	if (owed)
 		doorbell_ring(&ch->bell, owed);
-}
-
-static void wake_room(struct room *room)
-{
-	syscall(SYS_futex, &room->state, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
-}
-
-static int sleep_in_room(struct room *room, int64_t deadline)
-{
-	struct timespec until = { .tv_sec = deadline / 1000000000, .tv_nsec = deadline % 1000000000 };
-
-	if (syscall(SYS_futex, &room->state, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, ROOM_FOLLOWED,
-		    deadline == SHMIPC_FOREVER ? NULL : &until, NULL, FUTEX_BITSET_MATCH_ANY) == 0)
-		return 0;
-	return errno == EAGAIN ? 0 : -errno;
 }
 
 static inline uint32_t wanted_bits(unsigned int waiting)
@@ -118,7 +116,7 @@ static int lead(struct shmipc_channel *ch, int64_t deadline)
 	}
 	doorbell_withdraw(&ch->bell);
 	if (unlikely(atomic_exchange(&ch->room.state, ROOM_EMPTY) == ROOM_FOLLOWED))
-		wake_room(&ch->room);
+		futex_wake(&ch->room.state, INT_MAX, FUTEX_IN_PROCESS);
 	return r == -EPIPE ? 0 : r; /* look() says so, if there is nothing left to read */
 }
 
@@ -133,7 +131,7 @@ static int follow(struct shmipc_channel *ch, unsigned int events, int64_t deadli
 		doorbell_kick(&ch->bell, seq);
 	if (wait_is_over(ch, events))
 		return 0;
-	return sleep_in_room(&ch->room, deadline);
+	return futex_sleep(&ch->room.state, ROOM_FOLLOWED, FUTEX_IN_PROCESS, deadline);
 }
 
 /* Sleep, or see another thread sleep, until something changes. 0: look again. */
@@ -154,20 +152,18 @@ static int sleep_once(struct shmipc_channel *ch, unsigned int events, int64_t de
 	return r == -ETIMEDOUT && until < deadline ? 0 : r;
 }
 
+/* Until the next look of the timed mode, or a kick. */
 static int nap(struct shmipc_channel *ch, int64_t deadline)
 {
 	int64_t until = process_now() + (int64_t)ch->options.timed_ns;
-	struct timespec time;
 	int r;
 
 	memory_before_sleep(ch, deadline);
-	if (until > deadline)
-		until = deadline;
-	time = (struct timespec){ .tv_sec = until / 1000000000, .tv_nsec = until % 1000000000 };
 	atomic_fetch_add_explicit(&ch->bell.system_calls, 1, memory_order_relaxed);
-	r = -clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &time, NULL);
-	if (!r)
-		ch->bell.ops->is_dead(&ch->bell);
+	r = futex_sleep(&ch->room.kicked, 0, FUTEX_IN_PROCESS, until < deadline ? until : deadline);
+	if (r == -ETIMEDOUT)
+		r = 0; /* the caller looks at its deadline itself */
+	ch->bell.ops->is_dead(&ch->bell);
 	return r;
 }
 
@@ -196,8 +192,10 @@ static int pass_time(struct shmipc_channel *ch, unsigned int events, int64_t dea
 	case SHMIPC_SYNC_POLLING:
 		settle_owed(ch);
 		limit = process_now() + ASK_DEAD_NS;
-		if (!spin_until(ch, spinner, events, limit < deadline ? limit : deadline))
+		if (!spin_until(ch, spinner, events, limit < deadline ? limit : deadline)) {
+			memory_before_sleep(ch, deadline);
 			ch->bell.ops->is_dead(&ch->bell);
+		}
 		return 0;
 	case SHMIPC_SYNC_TIMED:
 		settle_owed(ch);
@@ -214,6 +212,8 @@ int shmipc_channel_wait(struct shmipc_channel *ch, unsigned int events, int64_t 
 		return r;
 	if (unlikely(!events || events & ~EVENTS))
 		return -EINVAL;
+	if (unlikely(load_relaxed(&ch->room.state) == ROOM_ARMED))
+		return -EBUSY;
 	for (;;) {
 		r = look(ch, events);
 		if (r || take_kick(ch, events))
@@ -247,6 +247,8 @@ int shmipc_channel_kick(struct shmipc_channel *ch)
 	if (r)
 		return r;
 	atomic_fetch_or(&ch->room.kicked, EVENTS);
+	if (ch->options.sync == SHMIPC_SYNC_TIMED)
+		futex_wake(&ch->room.kicked, INT_MAX, FUTEX_IN_PROCESS);
 	seq = atomic_load(&ch->bell.own->seq);
 	if (seq & SEQ_ASLEEP && load_relaxed(&ch->room.state) != ROOM_ARMED)
 		doorbell_kick(&ch->bell, seq);

@@ -19,6 +19,22 @@ static int call(struct region *region, unsigned long command, void *argument)
 	return ioctl(region->fd, command, argument) < 0 ? -errno : 0;
 }
 
+/* No module, or not for us: another backend may do. Anything else is trouble of this process. */
+static int explain_open(int error)
+{
+	switch (error) {
+	case ENOENT:
+	case ENOTDIR:
+	case ENXIO:
+	case ENODEV:
+		return -EOPNOTSUPP;
+	case EPERM:
+		return -EACCES;
+	default:
+		return -error;
+	}
+}
+
 static int create_kmod(struct region *region, const struct geometry *g, void **own)
 {
 	struct shmipc_ioc_create create = {
@@ -29,7 +45,7 @@ static int create_kmod(struct region *region, const struct geometry *g, void **o
 
 	region->fd = open(DEVICE, O_RDWR | O_CLOEXEC);
 	if (region->fd < 0)
-		return errno == EPERM || errno == EACCES ? -EACCES : -EOPNOTSUPP;
+		return explain_open(errno);
 	r = call(region, SHMIPC_IOC_CREATE, &create);
 	if (r)
 		return r == -ENOTTY ? -EOPNOTSUPP : r;

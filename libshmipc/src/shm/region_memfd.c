@@ -200,6 +200,12 @@ void region_memfd_drain(struct region *region)
 	pthread_mutex_unlock(&region->lock);
 }
 
+static void drop_pending_locked(struct region *region, uint32_t segment)
+{
+	fdpass_close(&region->pending[segment].fd, 1);
+	region->pending[segment].fd = -1;
+}
+
 static int find_memfd(struct region *region, uint32_t segment, uint64_t most, void **base, uint64_t *bytes)
 {
 	int r = -EBADMSG;
@@ -212,9 +218,9 @@ static int find_memfd(struct region *region, uint32_t segment, uint64_t most, vo
 		r = map_foreign(region->pending[segment].fd, *bytes, base);
 		if (r == -EPROTO || r == -EINVAL)
 			r = -EBADMSG;
-		close(region->pending[segment].fd);
-		region->pending[segment].fd = -1;
 	}
+	if (!r || r == -EBADMSG)
+		drop_pending_locked(region, segment); /* else it is this process's trouble, and may pass */
 	pthread_mutex_unlock(&region->lock);
 	return r;
 }
@@ -231,9 +237,7 @@ static void forget_memfd(struct region *region, uint32_t segment, void *base, ui
 	pthread_mutex_lock(&region->lock);
 	if (!base) {
 		drain_locked(region);
-		if (region->pending[segment].fd >= 0)
-			close(region->pending[segment].fd);
-		region->pending[segment].fd = -1;
+		drop_pending_locked(region, segment);
 	}
 	pthread_mutex_unlock(&region->lock);
 	region_unmap(base, bytes);
