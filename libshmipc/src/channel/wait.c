@@ -153,14 +153,17 @@ static int sleep_once(struct shmipc_channel *ch, unsigned int events, int64_t de
 }
 
 /* Until the next look of the timed mode, or a kick. */
-static int nap(struct shmipc_channel *ch, int64_t deadline)
+static int nap(struct shmipc_channel *ch, unsigned int events, int64_t deadline)
 {
 	int64_t until = process_now() + (int64_t)ch->options.timed_ns;
+	uint32_t kicked = load_relaxed(&ch->room.kicked);
 	int r;
 
+	if (kicked & events)
+		return 0;
 	memory_before_sleep(ch, deadline);
 	atomic_fetch_add_explicit(&ch->bell.system_calls, 1, memory_order_relaxed);
-	r = futex_sleep(&ch->room.kicked, 0, FUTEX_IN_PROCESS, until < deadline ? until : deadline);
+	r = futex_sleep(&ch->room.kicked, kicked, FUTEX_IN_PROCESS, until < deadline ? until : deadline);
 	if (r == -ETIMEDOUT)
 		r = 0; /* the caller looks at its deadline itself */
 	ch->bell.ops->is_dead(&ch->bell);
@@ -199,7 +202,7 @@ static int pass_time(struct shmipc_channel *ch, unsigned int events, int64_t dea
 		return 0;
 	case SHMIPC_SYNC_TIMED:
 		settle_owed(ch);
-		return nap(ch, deadline);
+		return nap(ch, events, deadline);
 	}
 	return sleep_once(ch, events, deadline);
 }
