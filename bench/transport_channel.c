@@ -114,11 +114,12 @@ static int receive_channel(struct end *end, const void **buf, size_t *len)
 	struct channel_end *c = (struct channel_end *)end;
 	int rc;
 
-	while ((rc = shmipc_channel_peek(c->channel, &c->message)) == -EAGAIN) {
+	do {
 		rc = shmipc_channel_wait(c->channel, SHMIPC_READABLE, SHMIPC_FOREVER);
 		if (rc < 0 && rc != -EINTR)
 			return rc;
-	}
+		rc = shmipc_channel_peek(c->channel, &c->message);
+	} while (rc == -EAGAIN);
 	*buf = c->message.data;
 	*len = c->message.size;
 	return rc;

@@ -2,12 +2,13 @@
 /*
  * shmipc: channels, their endpoints and their lanes
  *
- * Responsible for what exists and who owns it: creating a channel, binding an endpoint to a process,
- * growing and retiring segments, hanging up, freeing. internal.h says how long each thing lives and
- * what channel->lock protects; this file takes it in every function that is not called _locked.
+ * Responsible for what exists and who owns it: creating a channel, binding an endpoint to a
+ * process, growing and retiring segments, hanging up, freeing. internal.h says how long each thing
+ * lives and what channel->lock protects; this file takes it in every function that is not called
+ * _locked.
  *
- * Parts whose last reference goes are collected on a list while the lock is held and destroyed after
- * it was dropped, because giving back many pages takes long.
+ * Parts whose last reference goes are collected on a list while the lock is held and destroyed
+ * after it was dropped, because giving back many pages takes long.
  */
 #include <linux/bitops.h>
 #include <linux/cred.h>

@@ -25,20 +25,21 @@
  *   LOAD P.rung              (C)                   wake it if its state says so
  *   schedule() if it is not s
  *
- * (A) before (B) before (C) pairs with the user's store of rung before (D) before (E): if the sleeper
- * does not see rung, the ringer sees the waiter, and its state, and wakes it. The wake sets the state
- * to RUNNING, so that it is not lost when it comes before schedule(). Without (B), or with (A) after
- * (C), or without (D), both may look too early and the sleeper stays asleep.
+ * (A) before (B) before (C) pairs with the user's store of rung before (D) before (E): if the
+ * sleeper does not see rung, the ringer sees the waiter, and its state, and wakes it. The wake
+ * sets the state to RUNNING, so that it is not lost when it comes before schedule(). Without (B),
+ * or with (A) after (C), or without (D), both may look too early and the sleeper stays asleep.
  *
- * KICK is the same with the own seq in the place of rung: user: STORE E.seq; full barrier (F); (E).
- * Death is the same with channel->dead: STORE dead (G); full barrier (H); (E). poll() is the same with
- * the wait queue in the place of waiter: join the queue; full barrier (I); LOAD seq (J), rung (K).
- * (J) before (K): a rung that equals an older seq must not be taken for an answer to a newer one.
+ * KICK is the same with the own seq in the place of rung: user: STORE E.seq; full barrier (F);
+ * (E). Death is the same with channel->dead: STORE dead (G); full barrier (H); (E). poll() is the
+ * same with the wait queue in the place of waiter: join the queue; full barrier (I); LOAD seq (J),
+ * rung (K). (J) before (K): a rung that equals an older seq must not be taken for an answer to a
+ * newer one.
  *
- * The task that (E) finds may leave, and even exit, at any time. Its memory stays for as long as the
- * ringer is an RCU reader: a task is freed a grace period after it exits, and it clears waiter before
- * it leaves. If it has gone to sleep elsewhere meanwhile, the wake is a spurious one there, which
- * every interruptible sleep must expect.
+ * The task that (E) finds may leave, and even exit, at any time. Its memory stays for as long as
+ * the ringer is an RCU reader: a task is freed a grace period after it exits, and it clears waiter
+ * before it leaves. If it has gone to sleep elsewhere meanwhile, the wake is a spurious one there,
+ * which every interruptible sleep must expect.
  *
  * A RING REPEATED
  *
@@ -57,10 +58,10 @@
 #include "trace.h"
 
 /*
- * A caller of RING_WAIT whose peer last waited on the same processor first gives way while it is still
- * runnable. The peer often answers before the caller runs again; then nobody needs to be taken off the
- * run queue or be woken, which is a third of a round trip. It is in vain if the scheduler prefers the
- * caller; then so many calls go to sleep directly before it is tried again.
+ * A caller of RING_WAIT whose peer last waited on the same processor first gives way while it is
+ * still runnable. The peer often answers before the caller runs again; then nobody needs to be
+ * taken off the run queue or be woken, which is a third of a round trip. It is in vain if the
+ * scheduler prefers the caller; then so many calls go to sleep directly before it is tried again.
  */
 #define YIELD_PAUSE 16
 
@@ -134,9 +135,8 @@ static bool sleep_until(ktime_t *deadline)
  *
  * What is true at the same time is reported in the order of the tests below.
  *
- * Context: process, may sleep; no lock held.
- * Return: 0 (rung, or seq was withdrawn), -EPIPE (a side is dead), -ERESTARTSYS (a signal), -ETIMEDOUT,
- * -EBUSY (another thread waits).
+ * Context: process, may sleep; no lock held. Return: 0 (rung, or seq was withdrawn), -EPIPE (a
+ * side is dead), -ERESTARTSYS (a signal), -ETIMEDOUT, -EBUSY (another thread waits).
  */
 int shmipc_doorbell_wait(struct shmipc_endpoint *ep, u32 seq, ktime_t *deadline)
 {

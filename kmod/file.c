@@ -2,10 +2,10 @@
 /*
  * shmipc: the life of a file
  *
- * Two kinds of file share these operations: those of /dev/shmipc, which are no endpoint (private_data
- * is %NULL) until CREATE makes them endpoint 0, for good; and the anonymous ones of endpoints 1, which
- * are born as such. private_data is read without a lock: it changes once, from %NULL, to an endpoint
- * that is complete.
+ * Two kinds of file share these operations: those of /dev/shmipc, which are no endpoint
+ * (private_data is %NULL) until CREATE makes them endpoint 0, for good; and the anonymous ones of
+ * endpoints 1, which are born as such. private_data is read without a lock: it changes once, from
+ * %NULL, to an endpoint that is complete.
  */
 #include <linux/fs.h>
 #include <linux/module.h>

@@ -25,17 +25,17 @@
  * mapping. It leaves the table by RETIRE, or when both endpoints are dead; a part that no table
  * names gets no new reference but from a mapping that exists already (mremap).
  *
- * Death comes in two steps. An endpoint is marked dead, and then everybody who sleeps on either side
- * is woken (doorbell.c says why in this order); memory goes when the second endpoint is dead and
- * unmapped. The two pages that hold the control words stay until the channel is freed: poll and
- * wait read them without a lock.
+ * Death comes in two steps. An endpoint is marked dead, and then everybody who sleeps on either
+ * side is woken (doorbell.c says why in this order); memory goes when the second endpoint is dead
+ * and unmapped. The two pages that hold the control words stay until the channel is freed: poll
+ * and wait read them without a lock.
  *
  * LOCKING
  *
  * channel->lock is a mutex and protects what is not hot: lane tables, part references, bindings,
- * deaths. It nests inside mmap_lock, because mmap and munmap take it; therefore user memory is never
- * touched under it. Pages are not allocated or freed under it either. limits.c has a spinlock of its
- * own, innermost. The doorbell takes no lock.
+ * deaths. It nests inside mmap_lock, because mmap and munmap take it; therefore user memory is
+ * never touched under it. Pages are not allocated or freed under it either. limits.c has a
+ * spinlock of its own, innermost. The doorbell takes no lock.
  */
 #ifndef SHMIPC_INTERNAL_H
 #define SHMIPC_INTERNAL_H
@@ -61,8 +61,8 @@
 #endif
 
 /*
- * For all that a user can cause to be allocated: charged to the memory cgroup; tries hard, but fails
- * rather than have the OOM killer choose a process.
+ * For all that a user can cause to be allocated: charged to the memory cgroup; tries hard, but
+ * fails rather than have the OOM killer choose a process.
  */
 #define SHMIPC_GFP (GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
 

@@ -3,8 +3,8 @@
  * shmipc: the ioctls: arguments in, checked; results out
  *
  * All that touches user memory outside the lanes is here, and no lock is held here. Arguments are
- * copied once and checked whole before anything is done: every unknown flag and every reserved field
- * that is not zero is -EINVAL, and comes before what depends on the endpoint's state.
+ * copied once and checked whole before anything is done: every unknown flag and every reserved
+ * field that is not zero is -EINVAL, and comes before what depends on the endpoint's state.
  */
 #include <linux/anon_inodes.h>
 #include <linux/err.h>

@@ -5,9 +5,9 @@
  * Counts bytes of pages for each user and in all, and channels in all, against the module's
  * parameters. Memory cgroups count the same pages on their own, at allocation (pages.c).
  *
- * A charge is taken whole or not at all, under one spinlock, before anything is allocated: no count
- * ever exceeds its limit, not even for a moment, unless the limit was lowered afterwards. Lowering a
- * limit takes nothing away from anybody.
+ * A charge is taken whole or not at all, under one spinlock, before anything is allocated: no
+ * count ever exceeds its limit, not even for a moment, unless the limit was lowered afterwards.
+ * Lowering a limit takes nothing away from anybody.
  *
  * A user (by real uid) is in the table exactly while something is charged to him; his bytes are his
  * reference count.

@@ -3,8 +3,9 @@
  * shmipc: the pages of a part
  *
  * A part's pages are all there, zeroed and charged before anybody can map it, so that no access to
- * it can fail later. They are single pages with a reference count each: what pins one (a direct read
- * into it under way, a registered buffer) keeps that page, and no more, when the part is freed.
+ * it can fail later. They are single pages with a reference count each: what pins one (a direct
+ * read into it under way, a registered buffer) keeps that page, and no more, when the part is
+ * freed.
  *
  * No lock is held here and none is needed: a part is created before it is published and destroyed
  * after its last reference went.

@@ -2,7 +2,8 @@
 /*
  * shmipc: tracepoints
  *
- * Every event names the channel and the endpoint that acts, by the numbers that INFO and fdinfo show.
+ * Every event names the channel and the endpoint that acts, by the numbers that INFO and fdinfo
+ * show.
  */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM shmipc

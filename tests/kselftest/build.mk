@@ -2,7 +2,7 @@
 #
 # make kselftest-programs   the module's selftests; tests/guest/run -- tests/kselftest/run DIRECTORY runs them
 #
-# The harness they include comes from Debian's kernel sources, is fetched when it is missing, and stays outside the
+# They are GPL-2.0, as is the harness they include, which comes from Debian's kernel sources, is fetched when it is missing, and stays outside the
 # repository.
 
 KSELFTEST_HEADERS := $(CACHE)/kselftest-6.1
@@ -22,8 +22,8 @@ $(KSELFTEST_HARNESS):
 
 $(KSELFTEST_OBJECTS): | $(KSELFTEST_HARNESS)
 $(KSELFTEST_OBJECTS): CPPFLAGS += -isystem $(KSELFTEST_HEADERS)
-# The harness makes functions of its own without prototypes.
-$(KSELFTEST_OBJECTS): WARNINGS += -Wno-missing-prototypes
+# The harness makes functions without prototypes, with parameters that not all use.
+$(KSELFTEST_OBJECTS): WARNINGS += -Wno-missing-prototypes -Wno-unused-parameter
 
 $(KSELFTEST_PROGRAMS:%=$(KSELFTEST_BUILD)/%): $(KSELFTEST_BUILD)/%: \
 		$(KSELFTEST_BUILD)/%.o $(KSELFTEST_SHARED:%=$(KSELFTEST_BUILD)/%.o)

@@ -141,7 +141,7 @@ TEST_F(hangup, not_by_close_while_something_is_mapped)
 
 static long grow_and_unmap_head_there(void *argument)
 {
-	void *at;
+	void *at = NULL;
 	long result = endpoint_grow(there.fd, 0, page_size());
 
 	(void)argument;
@@ -316,6 +316,37 @@ TEST_F(hangup, of_a_killed_sleeper_is_seen_at_once)
 	kill(child, SIGKILL);
 	EXPECT_EQ(-EPIPE, sleeper_join(&sleeper));
 	waitpid(child, NULL, 0);
+}
+
+static long read_word_there(void *argument)
+{
+	return word_load(*(uint32_t **)argument + 16);
+}
+
+static long map_for_reading_there(void *argument)
+{
+	void *at;
+	long result = part_map(*(int *)argument, SHMIPC_PEER, SHMIPC_HEAD, page_size(), PROT_READ,
+			       &at);
+
+	memcpy(argument, &at, sizeof(at));
+	return result;
+}
+
+TEST_F(hangup, of_both_leaves_a_tool_what_it_has_mapped)
+{
+	struct actor tool;
+	uintptr_t argument;
+
+	ASSERT_EQ(0, actor_start(&tool));
+	argument = (uintptr_t)actor_give(&tool, self->ends[1].fd);
+	word_store((uint32_t *)self->end->own + 16, 4711);
+	ASSERT_EQ(0, actor_call(&tool, map_for_reading_there, &argument, sizeof(argument)));
+	actor_kill(&self->other);
+	endpoint_close(&self->ends[0]);
+	endpoint_close(&self->ends[1]);
+	EXPECT_EQ(4711, actor_call(&tool, read_word_there, &argument, sizeof(argument)));
+	EXPECT_EQ(0, actor_exit(&tool));
 }
 
 /* Endpoints that were never bound. */

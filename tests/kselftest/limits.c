@@ -227,6 +227,30 @@ TEST_F(limits, a_retired_segment_counts_until_it_is_unmapped)
 	EXPECT_EQ(0, grow(&self->actor, &held, 1, 8));
 }
 
+TEST_F(limits, what_a_tool_still_maps_counts_after_both_ends_died)
+{
+	struct held held;
+	struct held more;
+	void *at;
+	int fd;
+
+	limit_user_to(self, 10);
+	/* The tool is this process: root, with a copy of endpoint 0. */
+	fd = device_open();
+	ASSERT_LE(0, fd);
+	memset(&held, 0, sizeof(held));
+	held.pages[0] = 9;
+	held.pages[1] = 1;
+	held.fd = actor_give(&self->actor, fd);
+	ASSERT_EQ(0, actor_call(&self->actor, hold_there, &held, sizeof(held)));
+	ASSERT_EQ(0, part_map(fd, SHMIPC_OWN, SHMIPC_HEAD, 9 * self->page, PROT_READ, &at));
+	ASSERT_EQ(0, release(&self->actor, &held));
+	EXPECT_EQ(-EDQUOT, hold(&self->actor, &more, 1, 1));
+	munmap(at, 9 * self->page);
+	close(fd);
+	EXPECT_EQ(0, hold(&self->actor, &held, 5, 5));
+}
+
 TEST_F(limits, each_user_has_his_own)
 {
 	struct held held;
@@ -359,6 +383,38 @@ TEST_F(limits, a_file_refused_for_a_limit_can_be_used_later)
 	EXPECT_EQ(-EINVAL, endpoint_info(fd, &info));
 	ASSERT_EQ(0, parameter_write("max_channels", 1));
 	EXPECT_EQ(0, CALL(fd, SHMIPC_IOC_CREATE, &create));
+}
+
+static long count_oom_kills(void)
+{
+	static char text[16384];
+	const char *line;
+
+	if (file_read("/proc/vmstat", text, sizeof(text)) < 0)
+		return -1;
+	line = strstr(text, "\noom_kill ");
+	return line ? atol(line + strlen("\noom_kill ")) : 0;
+}
+
+TEST_F_TIMEOUT(limits, more_than_the_machine_has_is_enomem_and_nobody_is_killed, 200)
+{
+	const long pages = sysconf(_SC_PHYS_PAGES);
+	struct shmipc_ioc_create request = create_request();
+	struct endpoint ends[2];
+	long kills = count_oom_kills();
+
+	if (!getenv("SHMIPC_GUEST"))
+		SKIP(return, "takes all memory for a moment: for guests only");
+	ASSERT_EQ(0, parameter_write("max_user_bytes", UINT64_MAX));
+	ASSERT_EQ(0, parameter_write("max_bytes", UINT64_MAX));
+	request.lane_max[0] = UINT64_MAX;
+	ASSERT_EQ(0, channel_create(ends, &request));
+	ASSERT_EQ(0, endpoint_map(&ends[0]));
+	EXPECT_EQ(-ENOMEM, endpoint_grow(ends[0].fd, 0, (size_t)pages * self->page));
+	/* So much that not even the list of pages fits. */
+	EXPECT_EQ(-ENOMEM, endpoint_grow(ends[0].fd, 0, 1ul << 40));
+	EXPECT_EQ(kills, count_oom_kills());
+	EXPECT_EQ(0, endpoint_grow(ends[0].fd, 0, self->page));
 }
 
 TEST_F(limits, the_defaults_leave_room)

@@ -5,6 +5,8 @@
  */
 #include <kselftest_harness.h>
 
+#include <fcntl.h>
+
 #include "endpoint.h"
 
 FIXTURE(mapping)
@@ -198,6 +200,24 @@ TEST_F(mapping, a_dead_endpoint_maps_nothing_writable)
 				   PROT_READ | PROT_WRITE, &at));
 	EXPECT_EQ(0, part_map(self->fd, SHMIPC_OWN, SHMIPC_HEAD, 4 * self->page, PROT_READ, &at));
 	EXPECT_EQ(0, part_map(self->fd, SHMIPC_PEER, SHMIPC_HEAD, 2 * self->page, PROT_READ, &at));
+}
+
+TEST_F(mapping, a_file_opened_for_reading_maps_nothing_writable)
+{
+	struct shmipc_ioc_create request = create_request();
+	int fd = open(DEVICE, O_RDONLY | O_CLOEXEC);
+	void *at;
+
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, CALL(fd, SHMIPC_IOC_CREATE, &request));
+	EXPECT_EQ(-EACCES, part_map(fd, SHMIPC_OWN, SHMIPC_HEAD, self->page, PROT_READ | PROT_WRITE,
+				    &at));
+	ASSERT_EQ(0, part_map(fd, SHMIPC_OWN, SHMIPC_HEAD, self->page, PROT_READ, &at));
+	EXPECT_EQ(-1, mprotect(at, self->page, PROT_READ | PROT_WRITE));
+	EXPECT_EQ(EACCES, errno);
+	EXPECT_EQ(0u, endpoint_state(fd));
+	close(request.peer_fd);
+	close(fd);
 }
 
 /* The two letters of a VmFlags line. */

@@ -393,4 +393,30 @@ TEST_F(changes, a_system_call_does_not_write_the_peers_lane)
 	close(zero);
 }
 
+TEST_F(changes, a_page_lent_to_a_pipe_outlives_the_channel)
+{
+	struct iovec region = { .iov_base = self->end->own, .iov_len = self->size };
+	char *copy = malloc(self->size);
+	int pipes[2];
+
+	ASSERT_EQ(0, pipe(pipes));
+	/* The pages themselves go into the pipe, not their bytes. */
+	ASSERT_EQ((ssize_t)self->size, vmsplice(pipes[1], &region, 1, 0));
+	endpoint_close(&self->ends[0]);
+	endpoint_close(&self->ends[1]);
+	/* Whoever gets memory now must not get these pages. */
+	for (int i = 0; i < 64; i++) {
+		struct endpoint ends[2];
+
+		ASSERT_EQ(0, channel_create_bound(ends));
+		memset(ends[0].own, 0x99, ends[0].own_size);
+		memset(ends[1].own, 0x99, ends[1].own_size);
+	}
+	ASSERT_EQ((ssize_t)self->size, read(pipes[0], copy, self->size));
+	for (size_t i = 8; i < self->size; i++) {
+		ASSERT_EQ(0x11, copy[i]);
+	}
+	free(copy);
+}
+
 TEST_HARNESS_MAIN

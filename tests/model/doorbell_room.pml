@@ -12,8 +12,11 @@
  *   Peer: one process publishes data, one publishes room, each rings by the usual rule (load, compare and
  *   store of rung in one step here). TIMEOUTS: so many sleeps of either thread may end by their deadline;
  *   the thread then waits anew or gives up.
- *   LAZY: the peer sleeps at first, and a system call to wake it is owed (SHMIPC_LAZY): the leader makes
- *   it together with its sleep. LAZY=1: a follower makes it before it sleeps. LAZY=2: it does not.
+ *   LAZY: the peer sleeps at first, and does nothing until it was rung for. B published, took the duty and
+ *   left the system call to its next wait (SHMIPC_LAZY): a leader makes it together with its sleep.
+ *   LAZY=1: a follower makes it before it sleeps. LAZY=2: it does not.
+ *   DEP  0 the two come in any order   1 data comes only after B took its room (a reply to what B then sent)
+ *        2 room comes only after A took its data
  *   BOTH=1: thread A waits for data or room.
  * ASSUMES  sequentially consistent memory: (R) and (S) are seq_cst operations, (E) is followed by a barrier.
  *   A thread does not sleep while something is there for another one that waits: in the code it would look,
@@ -50,6 +53,9 @@
 #ifndef MOD
 #define MOD 8                   /* values of seq's count */
 #endif
+#ifndef DEP
+#define DEP 0
+#endif
 #define READ 1
 #define WRITE 2
 #define EMPTY 0
@@ -62,7 +68,7 @@ byte seq;                       /* the own lane */
 byte state, waiting;            /* struct room */
 byte took_data, took_room;      /* what the threads have consumed */
 bool queued, in_room[2];        /* kernel: asleep in WAIT; on the room's futex */
-bool owed = (LAZY != 0), peer_awake = (LAZY == 0);
+bool owed, peer_awake = (LAZY == 0);
 byte timeouts = TIMEOUTS;
 
 #define THERE(e) (((e) & READ && data > took_data) || ((e) & WRITE && room > took_room))
@@ -173,6 +179,7 @@ proctype A(byte me; byte mine) {
 proctype B(byte me; byte mine) {
   byte s, w, bits;
   bool late;
+  owed = (LAZY != 0);           /* a message is published, the duty taken, the call left out */
   do
   :: took_room == NB -> break
   :: else ->
@@ -199,7 +206,7 @@ proctype sender() {
   byte s;
   peer_awake;
   do
-  :: data < NA -> data++; RING(1)
+  :: data < NA -> DEP != 1 || took_room > data || took_room == NB; data++; RING(1)
   :: else -> break
   od
 }
@@ -208,7 +215,7 @@ proctype reader() {
   byte s;
   peer_awake;
   do
-  :: room < NB -> room++; RING(3)
+  :: room < NB -> DEP != 2 || took_data > room || took_data == NA; room++; RING(3)
   :: else -> break
   od
 }

@@ -3,18 +3,43 @@
 # make stress-programs   the stress and hostile-peer tests and their negative controls
 #
 # tests/stress/run DIRECTORY runs them. They look inside the library, so they take its internal headers and
-# its archive.
+# its archive. A control is the stress program with one step of the library's taken out while linking, or with
+# one of its files compiled another way; the library knows nothing of it.
 
 STRESS_BUILD := $(BUILD)/tests/stress
-STRESS_SIDES := message plan side produce consume threads words watch pair killing
-STRESS_LIB := $(STRESS_SIDES:%=$(STRESS_BUILD)/%.o)
+STRESS_ARCHIVE := $(BUILD)/libshmipc/libshmipc.a
+STRESS_SIDE := $(STRESS_BUILD)/message.o $(STRESS_BUILD)/plan.o $(STRESS_BUILD)/side.o $(STRESS_BUILD)/produce.o \
+	       $(STRESS_BUILD)/consume.o $(STRESS_BUILD)/threads.o $(STRESS_BUILD)/words.o $(STRESS_BUILD)/watch.o \
+	       $(STRESS_BUILD)/pair.o
+STRESS_MAIN := $(STRESS_BUILD)/stress.o $(STRESS_BUILD)/killing.o $(STRESS_SIDE)
 
-STRESS_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/stress/*.c tests/stress/control/*.c))
+STRESS_CONTROLS := blind unlocked unwoken unmarked unpaid paid
+STRESS_WRAP_blind := consume_ready produce_ready doorbell_announce
+STRESS_WRAP_unlocked := doorbell_take
+STRESS_WRAP_unwoken := doorbell_die
+STRESS_WRAP_unmarked := doorbell_die
+STRESS_WRAP_unpaid := process_membarrier
+STRESS_WRAP_paid := process_membarrier
+STRESS_LATE := $(STRESS_BUILD)/control/late_store.o $(STRESS_BUILD)/control/late_produce.o
+STRESS_WITH_unpaid := $(STRESS_LATE)
+STRESS_WITH_paid := $(STRESS_LATE)
+
+STRESS_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/stress/*.c tests/stress/control/*.c)) $(STRESS_LATE)
 $(STRESS_OBJECTS): CPPFLAGS += -Ilibshmipc/src
-$(STRESS_OBJECTS): CFLAGS_EXTRA += -pthread
+# The linker's names for what it wraps have no header.
+$(STRESS_CONTROLS:%=$(STRESS_BUILD)/control/%.o): WARNINGS += -Wno-missing-prototypes
 
 .PHONY: stress-programs
-stress-programs: $(STRESS_BUILD)/stress
+stress-programs: $(STRESS_BUILD)/stress $(STRESS_BUILD)/hostile $(STRESS_CONTROLS:%=$(STRESS_BUILD)/control-%)
 
-$(STRESS_BUILD)/stress: $(STRESS_BUILD)/stress.o $(STRESS_LIB) $(BUILD)/libshmipc/libshmipc.a
+$(STRESS_BUILD)/stress: $(STRESS_MAIN) $(STRESS_ARCHIVE)
 	$(CC) $(CFLAGS) $(CFLAGS_EXTRA) $(LDFLAGS) -pthread -o $@ $^
+
+$(STRESS_BUILD)/control/late_produce.o: libshmipc/src/channel/produce.c tests/stress/control/late_store.h
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(CFLAGS_EXTRA) -MMD -MP -include tests/stress/control/late_store.h -c -o $@ $<
+
+.SECONDEXPANSION:
+$(STRESS_CONTROLS:%=$(STRESS_BUILD)/control-%): $(STRESS_BUILD)/control-%: $(STRESS_BUILD)/control/%.o \
+		$$(STRESS_WITH_$$*) $(STRESS_MAIN) $(STRESS_ARCHIVE)
+	$(CC) $(CFLAGS) $(CFLAGS_EXTRA) $(LDFLAGS) -pthread $(STRESS_WRAP_$*:%=-Wl,--wrap=%) -o $@ $^

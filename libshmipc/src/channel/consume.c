@@ -5,7 +5,7 @@
  * Everything here reads what the peer wrote, and may still write: each word is loaded once, checked,
  * then used. What cannot be is -EBADMSG, and the end of the channel.
  */
-#include "endpoint.h"
+#include "ready.h"
 
 static inline const struct slot *next_slot(const struct shmipc_channel *ch)
 {
@@ -18,28 +18,10 @@ static inline const struct slot *next_slot(const struct shmipc_channel *ch)
  */
 #define LOOKS_MAX 5
 
-/* A lap that is neither this one's nor the last one's counts as ready: peek reports it. */
-bool consume_ready(const struct shmipc_channel *ch)
+cold void consume_wake(struct shmipc_channel *ch)
 {
-	uint32_t next = load_relaxed(&ch->own.words->cons), old = next + 1 - ch->geometry.slots;
-	uint32_t lap = load_acquire(&ch->peer.ring[next & ch->in.mask].lap);
+	uint32_t seq = doorbell_take(&ch->bell, SEQ_ASLEEP | SEQ_SPACE);
 
-	return lap != old && (lap || next >= ch->geometry.slots);
-}
-
-bool consume_has_chores(const struct shmipc_channel *ch)
-{
-	return load_acquire(&ch->peer.words->retired) != load_relaxed(&ch->own.words->unmapped);
-}
-
-void consume_flush(struct shmipc_channel *ch)
-{
-	uint32_t seq = 0;
-
-	ch->in.flush_owed = false;
-	full_barrier(); /* (B) of doorbell.h, behind (N) and (O) */
-	if (doorbell_asks(&ch->bell, SEQ_ASLEEP | SEQ_SPACE))
-		seq = doorbell_take(&ch->bell, SEQ_ASLEEP | SEQ_SPACE);
 	if (seq)
 		doorbell_ring(&ch->bell, seq);
 }
@@ -67,10 +49,8 @@ static int see_retired(struct shmipc_channel *ch)
 
 int consume_chores(struct shmipc_channel *ch)
 {
-	int r = 0;
+	int r = has_chores(ch) ? see_retired(ch) : 0;
 
-	if (unlikely(consume_has_chores(ch)))
-		r = see_retired(ch);
 	if (ch->in.flush_owed)
 		consume_flush(ch);
 	return r;
@@ -122,22 +102,35 @@ static int find_slice(struct shmipc_channel *ch, const struct slot *slot, struct
 /* The next slot is not published. 1: it is by now. */
 static int find_nothing(struct shmipc_channel *ch)
 {
-	bool dead = ask_dead(ch, &ch->in.asked_ms);
-	int r = consume_chores(ch);
+	bool dead = ask_dead(ch, &ch->in.failures);
+	int r;
 
-	if (r)
-		return r;
-	if (consume_ready(ch)) {
-		if (load_acquire(&next_slot(ch)->lap) != ch->in.next + 1)
-			return break_channel(ch);
-		return 1;
+	if (ch->in.flush_owed)
+		consume_flush(ch);
+	if (unlikely(has_chores(ch))) {
+		r = see_retired(ch);
+		if (r)
+			return r;
 	}
-	return dead ? -EPIPE : -EAGAIN; /* nothing there after it was seen dead */
+	if (likely(!is_readable(ch)))
+		return dead ? -EPIPE : -EAGAIN; /* nothing there after it was seen dead */
+	return load_acquire(&next_slot(ch)->lap) == ch->in.next + 1 ? 1 : break_channel(ch);
 }
 
 static inline void step_over_slot(struct shmipc_channel *ch)
 {
 	store_release(&ch->own.words->cons, ++ch->in.next); /* (N) */
+}
+
+/* Remember what the application looks at. A slot that names something else than at the last peek is a lie. */
+static inline int note_peeked(struct shmipc_channel *ch, const struct shmipc_message *m)
+{
+	if (unlikely(ch->in.peeked && ch->in.slice != m->slice))
+		return break_channel(ch);
+	ch->in.size = (uint32_t)m->size;
+	ch->in.slice = m->slice;
+	ch->in.peeked = true;
+	return 0;
 }
 
 /* The next slot is published, and carries something else than a message that fits in it. 1: look at the next. */
@@ -149,11 +142,7 @@ static __attribute__((noinline)) int peek_further(struct shmipc_channel *ch, con
 	switch (what >> 16) {
 	case SLOT_SLICE:
 		r = find_slice(ch, slot, m);
-		if (!r) {
-			ch->in.slice = m->slice;
-			ch->in.peeked = true;
-		}
-		return r;
+		return r ? r : note_peeked(ch, m);
 	case SLOT_HOLE:
 		step_over_slot(ch);
 		ch->in.flush_owed = true;
@@ -172,14 +161,11 @@ static inline int look_at_slot(struct shmipc_channel *ch, const struct slot *slo
 	m->tag = load_relaxed(&slot->tag);
 	m->kind = (uint16_t)what;
 	m->slot = ch->in.next;
-	ch->in.size = size;
 	if (unlikely(what >> 16 != SLOT_INLINE || size > SHMIPC_INLINE_MAX))
 		return peek_further(ch, slot, what, m);
 	m->data = slot->bytes;
 	m->slice = IN_SLOT;
-	ch->in.slice = IN_SLOT;
-	ch->in.peeked = true;
-	return 0;
+	return note_peeked(ch, m);
 }
 
 int shmipc_channel_peek(struct shmipc_channel *ch, struct shmipc_message *message)

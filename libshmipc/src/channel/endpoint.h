@@ -47,7 +47,7 @@ struct producer {
 	bool slot_open;
 	bool skip;	    /* publish without a barrier; own->words->skip says so */
 	uint32_t ring_mark; /* prod when the peer was last found asleep */
-	uint32_t asked_ms;  /* when ask_dead() last asked the system */
+	uint32_t failures;  /* calls of reserve that found no slot */
 	/* What a sleeping thread of the other kind asks too: */
 	_Atomic uint32_t cons;	   /* the peer's, when last looked at */
 	_Atomic uint32_t unmapped; /* likewise */
@@ -72,7 +72,7 @@ struct consumer {
 	uint64_t *kept; /* a bit for each slice number */
 	uint32_t held[SHMIPC_SEGMENTS]; /* kept messages in a segment of the peer's */
 	uint64_t mapped_bytes;
-	uint32_t asked_ms; /* when ask_dead() last asked the system */
+	uint32_t failures; /* calls of peek that found nothing */
 };
 
 /* Learned by the adaptive mode: each waiting thread's own. */
@@ -87,11 +87,10 @@ struct spinner {
 
 /* Who sleeps for whom: one thread announces, the others wait for it to leave. */
 struct room {
-	_Atomic uint32_t state;	  /* ROOM_*; a private futex */
-	_Atomic uint32_t waiting; /* SHMIPC_READABLE, SHMIPC_WRITABLE: a thread waits for it */
-	_Atomic uint32_t kicked;  /* likewise: its wait is to return */
+	_Atomic uint32_t state;  /* ROOM_* bits, and the SHMIPC_READABLE and SHMIPC_WRITABLE that are waited for; a futex */
+	_Atomic uint32_t kicked; /* waits for these are to return */
 };
-enum { ROOM_EMPTY, ROOM_LED, ROOM_FOLLOWED, ROOM_ARMED };
+enum { ROOM_EMPTY = 0, ROOM_LED = 1 << 8, ROOM_FOLLOWED = 1 << 9, ROOM_ARMED = 1 << 10 };
 
 /* Why a channel is of no use: it was not handed over yet; the peer lied, which is for good. */
 enum { UNUSABLE_UNATTACHED = 1, UNUSABLE_BROKEN = 2 };
@@ -108,6 +107,7 @@ struct shmipc_channel {
 	bool one_processor;
 
 	_Atomic uint32_t unusable; /* UNUSABLE_* bits */
+	_Atomic uint32_t asked_ms; /* when the system was last asked whether the peer is dead */
 
 	_Alignas(LAYOUT_LINE) struct producer out;
 	_Alignas(LAYOUT_LINE) struct consumer in;
@@ -154,24 +154,40 @@ int memory_alloc_locked(struct shmipc_channel *ch, uint64_t bytes, uint32_t *sli
 int memory_shrink_locked(struct shmipc_channel *ch, bool idle_only);
 bool memory_came_back(const struct shmipc_channel *ch);
 
-/* memory.c: a thread that is about to sleep; returns the latest time to sleep until. */
-int64_t memory_before_sleep(struct shmipc_channel *ch, int64_t deadline);
+/* memory.c: a thread that is about to sleep gives idle memory back. The latest time to sleep until. */
+int64_t memory_give_idle(struct shmipc_channel *ch, int64_t deadline);
 
-/* consume.c: whether peek has something to say; the consuming thread's chores; asking a sleeper for room. */
-bool consume_ready(const struct shmipc_channel *ch);
-bool consume_has_chores(const struct shmipc_channel *ch);
+static inline int64_t memory_before_sleep(struct shmipc_channel *ch, int64_t deadline)
+{
+	return likely(!load_relaxed(&ch->out.grown)) ? deadline : memory_give_idle(ch, deadline);
+}
+
+/* consume.c: the consuming thread's chores; telling a sleeper that waits for room that some came back. */
 int consume_chores(struct shmipc_channel *ch);
-void consume_flush(struct shmipc_channel *ch);
+void consume_wake(struct shmipc_channel *ch);
 
-/* produce.c: whether room came back since reserve failed. */
-bool produce_ready(const struct shmipc_channel *ch);
+/* What was given back is seen, and a peer that sleeps for it woken. */
+static inline void consume_flush(struct shmipc_channel *ch)
+{
+	ch->in.flush_owed = false;
+	full_barrier(); /* (B) of doorbell.h, behind (N) and (O) */
+	if (unlikely(doorbell_asks(&ch->bell, SEQ_ASLEEP | SEQ_SPACE)))
+		consume_wake(ch);
+}
 
 /* spin.c */
 bool spin_pays(struct shmipc_channel *ch, struct spinner *spinner);
 int spin_until(struct shmipc_channel *ch, struct spinner *spinner, unsigned int events, int64_t limit);
 
-/* wait.c: whether the peer is dead, for callers that never sleep: now and then the system is asked. */
-bool ask_dead(struct shmipc_channel *ch, uint32_t *asked_ms);
-bool wait_is_over(const struct shmipc_channel *ch, unsigned int events);
+/* wait.c: ask the system, if it was not asked lately, whether the peer is dead. */
+void wait_ask_dead(struct shmipc_channel *ch);
+
+/* Whether the peer is dead, for a caller that never sleeps. */
+static inline bool ask_dead(struct shmipc_channel *ch, uint32_t *calls)
+{
+	if (unlikely((++*calls & 63) == 0))
+		wait_ask_dead(ch);
+	return load_acquire(&ch->bell.dead);
+}
 
 #endif /* SHMIPC_ENDPOINT_H */

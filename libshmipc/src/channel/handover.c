@@ -224,6 +224,12 @@ static int accept_endpoint(const struct shmipc_channel_options *options, const s
 			   int count, const struct ucred *from, int *reply, struct shmipc_channel **channel)
 {
 	struct shmipc_channel_options taken = *options;
+	struct geometry most = {
+		.slots = options->slots,
+		.slices = options->slices,
+		.segment_bytes = options->segment_bytes,
+		.memory_max = options->memory_max,
+	};
 	void *own = NULL, *peer = NULL;
 	struct shmipc_channel *ch;
 	int r, replies;
@@ -235,7 +241,8 @@ static int accept_endpoint(const struct shmipc_channel_options *options, const s
 	if (offer->status || shmipc_channel_options_check(&taken, NULL, 0) ||
 	    (offer->backend != SHMIPC_BACKEND_KMOD && offer->backend != SHMIPC_BACKEND_MEMFD))
 		return -EPROTO;
-	if (offer->memory_max > options->memory_max)
+	geometry_init(&most);
+	if (offer->memory_max > most.memory_max)
 		return -EMSGSIZE;
 	r = endpoint_alloc(&taken, 1, &ch);
 	if (r)

@@ -216,12 +216,12 @@ int memory_shrink_locked(struct shmipc_channel *ch, bool idle_only)
 	return count;
 }
 
-int64_t memory_before_sleep(struct shmipc_channel *ch, int64_t deadline)
+int64_t memory_give_idle(struct shmipc_channel *ch, int64_t deadline)
 {
 	int64_t after = (int64_t)ch->options.shrink_after_ms * 1000000, now;
 	struct producer *out = &ch->out;
 
-	if (likely(!load_relaxed(&out->grown)) || !after)
+	if (!after)
 		return deadline;
 	now = process_now();
 	if (!lock_try(&ch->out.lock))

@@ -56,16 +56,10 @@ static cold int find_slot(struct shmipc_channel *ch, unsigned int flags)
 		return r;
 	if (has_slot(ch, flags))
 		return 0;
-	if (ask_dead(ch, &ch->out.asked_ms))
+	if (ask_dead(ch, &ch->out.failures))
 		return -EPIPE;
 	store_relaxed(&ch->out.starved, true);
 	return -EAGAIN;
-}
-
-bool produce_ready(const struct shmipc_channel *ch)
-{
-	return !load_relaxed(&ch->out.starved) || load_acquire(&ch->peer.words->cons) != load_relaxed(&ch->out.cons) ||
-	       memory_came_back(ch);
 }
 
 static int reserve_slice(struct shmipc_channel *ch, size_t size, struct shmipc_buffer *buffer)

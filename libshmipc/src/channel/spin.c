@@ -10,7 +10,7 @@
 #include <sched.h>
 #include <sys/resource.h>
 
-#include "endpoint.h"
+#include "ready.h"
 
 #define LEAVE_OUT_MAX 64u
 /* A gap between two looks that is too long for the loop itself. */
@@ -85,12 +85,12 @@ int spin_until(struct shmipc_channel *ch, struct spinner *s, unsigned int events
 	int i;
 
 	for (i = 0; i < LOOKS_TIGHT; i++)
-		if (wait_is_over(ch, events))
+		if (is_over(ch, events))
 			goto won;
 	last = process_now();
 	for (;;) {
 		for (i = 0; i < LOOKS_PAUSED; i++) {
-			if (wait_is_over(ch, events))
+			if (is_over(ch, events))
 				goto won;
 			spin_pause();
 		}
@@ -102,7 +102,7 @@ int spin_until(struct shmipc_channel *ch, struct spinner *s, unsigned int events
 		last = now;
 	}
 	note_lost(s);
-	return wait_is_over(ch, events);
+	return is_over(ch, events);
 won:
 	note_won(s);
 	return 1;

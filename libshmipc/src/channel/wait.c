@@ -7,19 +7,20 @@
  * announcement does not ask for that, it kicks the leader, whose next announcement does.
  *
  * leader                                     follower
- *   STORE own seq, odd            (E)          OR waiting                    (R)
+ *   STORE own seq, odd            (E)          OR what it wants to state     (R)
  *   full barrier                  (F)          (a full barrier too)
- *   LOAD waiting                  (Q)          LOAD own seq: too narrow: kick (S)
+ *   LOAD state                    (Q)          LOAD own seq: too narrow: kick (S)
  *
- * (E) to (Q) against (R) to (S): one of the two sees the other. The leader looks for all who wait, as
- * waiting says, so an event of a follower's ends the leader's sleep, and on leaving it wakes them.
+ * (E) to (Q) against (R) to (S): one of the two sees the other. The leader looks for all whose wants are
+ * in the state, so an event of a follower's ends the leader's sleep; on leaving it empties the state
+ * and wakes them, and they begin again.
  *
- * The room's state is a private futex. `armed` takes the leader's place while an event loop watches.
+ * The state is a private futex. `armed` takes the leader's place while an event loop watches.
  */
 #include <limits.h>
 
 #include "../futex.h"
-#include "endpoint.h"
+#include "ready.h"
 
 #define EVENTS (SHMIPC_READABLE | SHMIPC_WRITABLE)
 /* How often a thread that never sleeps asks the system whether its peer lives. */
@@ -27,22 +28,21 @@
 /* And one that only peeks and reserves; a coarse clock is enough for that. */
 #define ASK_DEAD_MS 100
 
-static inline int ready_events(const struct shmipc_channel *ch, unsigned int events)
+void wait_ask_dead(struct shmipc_channel *ch)
 {
-	int ready = 0;
+	uint32_t now = process_now_coarse_ms();
 
-	if (events & SHMIPC_READABLE && consume_ready(ch))
-		ready |= SHMIPC_READABLE;
-	if (events & SHMIPC_WRITABLE && produce_ready(ch))
-		ready |= SHMIPC_WRITABLE;
-	return ready;
+	if (now - load_relaxed(&ch->asked_ms) < ASK_DEAD_MS)
+		return;
+	store_relaxed(&ch->asked_ms, now);
+	ch->bell.ops->is_dead(&ch->bell);
 }
 
-/* Whether a wait for these events has any reason to end or to do something first. */
-bool wait_is_over(const struct shmipc_channel *ch, unsigned int events)
+static bool take_kick(struct shmipc_channel *ch, unsigned int events)
 {
-	return ready_events(ch, events) || load_relaxed(&ch->room.kicked) & events || load_acquire(&ch->bell.dead) ||
-	       (events & SHMIPC_READABLE && consume_has_chores(ch));
+	if (likely(!(load_relaxed(&ch->room.kicked) & events)))
+		return false;
+	return atomic_fetch_and(&ch->room.kicked, ~events) & events;
 }
 
 /* The events that are there; -EPIPE: none, nor will there be; 0. */
@@ -54,101 +54,73 @@ static int look(const struct shmipc_channel *ch, unsigned int events)
 	return ready || !dead ? ready : -EPIPE;
 }
 
-bool ask_dead(struct shmipc_channel *ch, uint32_t *asked_ms)
+/* A duty taken whose system call is still to be made: the peer's seq, or 0. */
+static inline uint32_t take_owed(struct shmipc_channel *ch)
 {
-	uint32_t now;
-
-	if (ch->region.ops->backend == SHMIPC_BACKEND_KMOD) {
-		now = process_now_coarse_ms();
-		if (now - *asked_ms >= ASK_DEAD_MS) {
-			*asked_ms = now;
-			ch->bell.ops->is_dead(&ch->bell);
-		}
-	}
-	return load_acquire(&ch->bell.dead);
+	if (!load_relaxed(&ch->bell.owed))
+		return 0;
+	return atomic_exchange_explicit(&ch->bell.owed, 0, memory_order_relaxed);
 }
 
-static bool take_kick(struct shmipc_channel *ch, unsigned int events)
+static inline void settle_owed(struct shmipc_channel *ch)
 {
-	if (likely(!(load_relaxed(&ch->room.kicked) & events)))
-		return false;
-	return atomic_fetch_and(&ch->room.kicked, ~events) & events;
-}
+	uint32_t owed = take_owed(ch);
 
-static void settle_owed(struct shmipc_channel *ch)
-{
-	uint32_t owed;
-
-	if (likely(!load_relaxed(&ch->bell.owed)))
-		return;
-	owed = atomic_exchange_explicit(&ch->bell.owed, 0, memory_order_relaxed);
-	if (owed)
+	if (unlikely(owed))
 		doorbell_ring(&ch->bell, owed);
 }
 
-static inline uint32_t wanted_bits(unsigned int waiting)
+static inline uint32_t wanted_bits(uint32_t events)
 {
-	return waiting & SHMIPC_WRITABLE ? SEQ_SPACE : 0;
-}
-
-/* Announce for all that wait now. Returns the seq. */
-static uint32_t announce_for_all(struct shmipc_channel *ch)
-{
-	uint32_t bits, seq;
-
-	do {
-		bits = wanted_bits(load_acquire(&ch->room.waiting));
-		seq = doorbell_announce(&ch->bell, bits);
-	} while (unlikely(wanted_bits(load_acquire(&ch->room.waiting)) & ~bits)); /* (Q) */
-	return seq;
+	return events & SHMIPC_WRITABLE ? SEQ_SPACE : 0;
 }
 
 static int lead(struct shmipc_channel *ch, int64_t deadline)
 {
-	uint32_t seq = announce_for_all(ch), owed;
+	uint32_t bits, seq, state;
 	int r = 0;
 
-	if (!wait_is_over(ch, load_acquire(&ch->room.waiting))) { /* (H) */
-		owed = load_relaxed(&ch->bell.owed);
-		if (owed)
-			owed = atomic_exchange_explicit(&ch->bell.owed, 0, memory_order_relaxed);
-		r = doorbell_wait(&ch->bell, seq, owed, deadline);
-	}
+	do {
+		bits = wanted_bits(load_acquire(&ch->room.state));
+		seq = doorbell_announce(&ch->bell, bits); /* (E), (F) */
+		state = load_acquire(&ch->room.state);	  /* (Q) */
+	} while (unlikely(wanted_bits(state) & ~bits));
+	if (likely(!is_over(ch, state & EVENTS))) /* (H) */
+		r = doorbell_wait(&ch->bell, seq, take_owed(ch), deadline);
 	doorbell_withdraw(&ch->bell);
-	if (unlikely(atomic_exchange(&ch->room.state, ROOM_EMPTY) == ROOM_FOLLOWED))
+	if (unlikely(atomic_exchange(&ch->room.state, ROOM_EMPTY) & ROOM_FOLLOWED))
 		futex_wake(&ch->room.state, INT_MAX, FUTEX_IN_PROCESS);
 	return r == -EPIPE ? 0 : r; /* look() says so, if there is nothing left to read */
 }
 
-static int follow(struct shmipc_channel *ch, unsigned int events, int64_t deadline)
+static cold int follow(struct shmipc_channel *ch, unsigned int events, uint32_t state, int64_t deadline)
 {
-	uint32_t led = ROOM_LED, seq;
+	uint32_t followed, seq;
 
-	if (!atomic_compare_exchange_strong(&ch->room.state, &led, ROOM_FOLLOWED) && led != ROOM_FOLLOWED)
-		return 0;
-	seq = atomic_load(&ch->bell.own->seq); /* (S) */
+	do {
+		if (!(state & ROOM_LED))
+			return state & ROOM_ARMED ? -EBUSY : 0;
+		followed = state | ROOM_FOLLOWED | events;
+	} while (!atomic_compare_exchange_weak(&ch->room.state, &state, followed)); /* (R) */
+	seq = atomic_load(&ch->bell.own->seq);					     /* (S) */
 	if (seq & SEQ_ASLEEP && wanted_bits(events) & ~seq)
 		doorbell_kick(&ch->bell, seq);
-	if (wait_is_over(ch, events))
+	if (is_over(ch, events))
 		return 0;
-	return futex_sleep(&ch->room.state, ROOM_FOLLOWED, FUTEX_IN_PROCESS, deadline);
+	return futex_sleep(&ch->room.state, followed, FUTEX_IN_PROCESS, deadline);
 }
 
 /* Sleep, or see another thread sleep, until something changes. 0: look again. */
 static int sleep_once(struct shmipc_channel *ch, unsigned int events, int64_t deadline)
 {
-	uint32_t state = ROOM_EMPTY;
 	int64_t until = memory_before_sleep(ch, deadline);
+	uint32_t state = ROOM_EMPTY;
 	int r;
 
-	atomic_fetch_or(&ch->room.waiting, events); /* (R) */
-	if (likely(atomic_compare_exchange_strong(&ch->room.state, &state, ROOM_LED)))
+	if (likely(atomic_compare_exchange_strong(&ch->room.state, &state, ROOM_LED | events)))
 		r = lead(ch, until);
-	else if (state == ROOM_ARMED)
-		r = -EBUSY;
 	else
-		r = follow(ch, events, until);
-	atomic_fetch_and(&ch->room.waiting, ~events);
+		r = follow(ch, events, state, until);
 	return r == -ETIMEDOUT && until < deadline ? 0 : r;
 }
 
@@ -207,6 +179,41 @@ static int pass_time(struct shmipc_channel *ch, unsigned int events, int64_t dea
 	return sleep_once(ch, events, deadline);
 }
 
+/* Something is there, perhaps for somebody else. 0: nothing to report yet; *done: return it. */
+static int see_why(struct shmipc_channel *ch, unsigned int events, bool *done)
+{
+	int r = look(ch, events);
+
+	*done = r || take_kick(ch, events);
+	if (*done || !(events & SHMIPC_READABLE))
+		return r;
+	r = consume_chores(ch);
+	*done = r;
+	return r;
+}
+
+static int wait_for(struct shmipc_channel *ch, unsigned int events, int64_t deadline)
+{
+	bool done;
+	int r;
+
+	for (;;) {
+		if (is_over(ch, events)) {
+			r = see_why(ch, events, &done);
+			if (done)
+				return r;
+		}
+		if (events & SHMIPC_READABLE && ch->in.flush_owed)
+			consume_flush(ch);
+		if (unlikely(deadline != SHMIPC_FOREVER && (deadline <= 0 || process_now() >= deadline)))
+			return ch->bell.ops->is_dead(&ch->bell) ? look(ch, events) : -ETIMEDOUT;
+		r = pass_time(ch, events, deadline);
+		/* Progress beats a signal, and a timeout, which is seen above. */
+		if (unlikely(r && r != -ETIMEDOUT))
+			return look(ch, events) ?: r;
+	}
+}
+
 int shmipc_channel_wait(struct shmipc_channel *ch, unsigned int events, int64_t deadline)
 {
 	int r = check_usable(ch);
@@ -215,29 +222,9 @@ int shmipc_channel_wait(struct shmipc_channel *ch, unsigned int events, int64_t 
 		return r;
 	if (unlikely(!events || events & ~EVENTS))
 		return -EINVAL;
-	if (unlikely(load_relaxed(&ch->room.state) == ROOM_ARMED))
+	if (unlikely(load_relaxed(&ch->room.state) & ROOM_ARMED))
 		return -EBUSY;
-	for (;;) {
-		r = look(ch, events);
-		if (r || take_kick(ch, events))
-			break;
-		if (events & SHMIPC_READABLE) {
-			r = consume_chores(ch);
-			if (r)
-				break;
-		}
-		if (unlikely(deadline != SHMIPC_FOREVER && (deadline <= 0 || process_now() >= deadline))) {
-			r = ch->bell.ops->is_dead(&ch->bell) ? look(ch, events) : -ETIMEDOUT;
-			break;
-		}
-		r = pass_time(ch, events, deadline);
-		if (unlikely(r)) {
-			if (r == -ETIMEDOUT)
-				continue; /* progress beats timeout: look once more */
-			r = look(ch, events) ?: r;
-			break;
-		}
-	}
+	r = wait_for(ch, events, deadline);
 	settle_owed(ch);
 	return r;
 }
@@ -253,7 +240,7 @@ int shmipc_channel_kick(struct shmipc_channel *ch)
 	if (ch->options.sync == SHMIPC_SYNC_TIMED)
 		futex_wake(&ch->room.kicked, INT_MAX, FUTEX_IN_PROCESS);
 	seq = atomic_load(&ch->bell.own->seq);
-	if (seq & SEQ_ASLEEP && load_relaxed(&ch->room.state) != ROOM_ARMED)
+	if (seq & SEQ_ASLEEP && !(load_relaxed(&ch->room.state) & ROOM_ARMED))
 		doorbell_kick(&ch->bell, seq);
 	return 0;
 }
@@ -288,7 +275,7 @@ int shmipc_channel_arm(struct shmipc_channel *ch, unsigned int events)
 		return -EBUSY;
 	memory_before_sleep(ch, SHMIPC_FOREVER);
 	doorbell_announce(&ch->bell, SEQ_FD | wanted_bits(events));
-	if (!ready_events(ch, events) && !consume_has_chores(ch) && !load_acquire(&ch->bell.dead))
+	if (!ready_events(ch, events) && !has_chores(ch) && !load_acquire(&ch->bell.dead))
 		return 0;
 	leave_armed(ch);
 	return 1;
