@@ -36,7 +36,7 @@ static int init_lane(struct shmipc_lane *lane, u64 head_size, u64 max)
 	return 0;
 }
 
-/* The page with the control words gets a reference of the channel's own, see shmipc_channel_put(). */
+/* The channel's own reference to the page with the control words: see shmipc_channel_put(). */
 static const struct shmipc_words *get_words(const struct shmipc_lane *lane)
 {
 	struct page *page = lane->parts[SHMIPC_HEAD]->pages[0];

@@ -65,7 +65,7 @@
  */
 #define YIELD_PAUSE 16
 
-/* What a waker passes to the scheduler to say that it is about to sleep; the value is private there. */
+/* What a waker tells the scheduler if it is about to sleep; a value that is private there. */
 static int sync_wake_flags __ro_after_init;
 
 static int __init learn_flags(wait_queue_entry_t *entry, unsigned int mode, int flags, void *key)
@@ -87,7 +87,7 @@ void __init shmipc_doorbell_init(void)
 	remove_wait_queue(&queue, &entry);
 }
 
-/* The task may leave its wait, and exit, while it is woken: see above. Returns whether it was there. */
+/* The task may leave its wait, and exit, while it is woken: see above. Returns if it was there. */
 static noinline bool wake_waiter(struct shmipc_endpoint *ep, int flags)
 {
 	struct wait_queue_entry entry;

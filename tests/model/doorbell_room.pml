@@ -11,9 +11,9 @@
  *             compare-and-swap and kick; look for oneself; sleep while state is FOLLOWED (a futex)
  *   Peer: one process publishes data, one publishes room, each rings by the usual rule (load, compare and
  *   store of rung in one step here). TIMEOUTS: so many sleeps of either thread may end by their deadline;
- *   the thread then waits anew or gives up.
- *   LAZY: the peer sleeps at first, and does nothing until it was rung for. B published, took the duty and
- *   left the system call to its next wait (SHMIPC_LAZY): a leader makes it together with its sleep.
+ *   the thread then waits anew or gives up (with LAZY, B always waits anew).
+ *   LAZY: the peer sleeps at first, and does nothing until it was rung for. B publishes, takes the duty
+ *   and leaves the system call to its next wait (SHMIPC_LAZY), at once or after a wait that timed out: a leader makes it together with its sleep.
  *   LAZY=1: a follower makes it before it sleeps. LAZY=2: it does not.
  *   DEP  0 the two come in any order   1 data comes only after B took its room (a reply to what B then sent)
  *        2 room comes only after A took its data
@@ -29,8 +29,8 @@
  *     5  no second load of waiting (Q)                  6  a follower loads seq (S) before it says what it wants (R)
  *     7  the kick does not change seq                   8  a leader whose deadline passed does not wake the room
  *     9  a follower sleeps without a look of its own after (R)
- *    10  the look for all takes waiting alone, not the leader's own events too (shows with BOTH=1: a
- *        thread that leaves takes the other's bit away)
+ *    10  the leader asks and looks for what `waiting` says, and not for its own events in any case (shows
+ *        with BOTH=1: a thread that leaves takes the other's bit away)
  */
 #ifndef NA
 #define NA 1
@@ -70,13 +70,14 @@ byte took_data, took_room;      /* what the threads have consumed */
 bool queued, in_room[2];        /* kernel: asleep in WAIT; on the room's futex */
 bool owed, peer_awake = (LAZY == 0);
 byte timeouts = TIMEOUTS;
+bool gone;                      /* a thread gave up */
 
 #define THERE(e) (((e) & READ && data > took_data) || ((e) & WRITE && room > took_room))
-#define TIMES_OUT atomic { timeouts > 0 -> timeouts-- }
+#define TIMES_OUT atomic { timeouts > 0 && (!LAZY || me == 1) -> timeouts-- }
 
 inline lead() {
   do
-  :: bits = SPACE(BUG == 3 -> mine : waiting);
+  :: bits = SPACE(BUG == 3 -> mine : (BUG == 10 -> waiting : waiting | mine));
      d_step { seq = (((seq >> 2) + 1) % MOD) * 4 + 1 + bits; s = seq };               /* (E) (F) */
      if
      :: BUG != 5 && BUG != 3 && (SPACE(waiting) & ~bits)                 /* (Q) */
@@ -170,16 +171,21 @@ proctype A(byte me; byte mine) {
         :: data > took_data
         :: else ->
            sleep_once();
-           if :: late -> break :: skip fi
+           if :: late -> gone = 1; break :: skip fi
         fi
      fi
   od
 }
 
+/* A message is published and the duty taken; the system call is left to the next wait. */
+inline submit() { submitted = 1; owed = 1 }
+
 proctype B(byte me; byte mine) {
   byte s, w, bits;
-  bool late;
-  owed = (LAZY != 0);           /* a message is published, the duty taken, the call left out */
+  bool late, submitted;
+#if LAZY
+  if :: submit() :: skip fi;
+#endif
   do
   :: took_room == NB -> break
   :: else ->
@@ -191,7 +197,11 @@ proctype B(byte me; byte mine) {
         :: room > took_room
         :: else ->
            sleep_once();
-           if :: late -> break :: skip fi
+#if LAZY
+           if :: late && !submitted -> submit() :: else fi
+#else
+           if :: late -> gone = 1; break :: skip fi
+#endif
         fi
      fi
   od
@@ -206,7 +216,7 @@ proctype sender() {
   byte s;
   peer_awake;
   do
-  :: data < NA -> DEP != 1 || took_room > data || took_room == NB; data++; RING(1)
+  :: data < NA -> DEP != 1 || took_room > data || took_room == NB || gone; data++; RING(1)
   :: else -> break
   od
 }
@@ -215,7 +225,7 @@ proctype reader() {
   byte s;
   peer_awake;
   do
-  :: room < NB -> DEP != 2 || took_data > room || took_data == NA; room++; RING(3)
+  :: room < NB -> DEP != 2 || took_data > room || took_data == NA || gone; room++; RING(3)
   :: else -> break
   od
 }

@@ -14,17 +14,21 @@ STRESS_SIDE := $(STRESS_BUILD)/message.o $(STRESS_BUILD)/plan.o $(STRESS_BUILD)/
 STRESS_MAIN := $(STRESS_BUILD)/stress.o $(STRESS_BUILD)/killing.o $(STRESS_SIDE)
 
 STRESS_CONTROLS := blind unlocked unwoken unmarked unpaid paid
-STRESS_WRAP_blind := consume_ready produce_ready doorbell_announce
 STRESS_WRAP_unlocked := doorbell_take
 STRESS_WRAP_unwoken := doorbell_die
 STRESS_WRAP_unmarked := doorbell_die
 STRESS_WRAP_unpaid := process_membarrier
 STRESS_WRAP_paid := process_membarrier
 STRESS_LATE := $(STRESS_BUILD)/control/late_store.o $(STRESS_BUILD)/control/late_produce.o
-STRESS_WITH_unpaid := $(STRESS_LATE)
-STRESS_WITH_paid := $(STRESS_LATE)
+STRESS_WITH_blind := $(STRESS_BUILD)/control/blind.o
+STRESS_WITH_unlocked := $(STRESS_BUILD)/control/unlocked.o
+STRESS_WITH_unwoken := $(STRESS_BUILD)/control/unwoken.o
+STRESS_WITH_unmarked := $(STRESS_BUILD)/control/unmarked.o
+STRESS_WITH_unpaid := $(STRESS_BUILD)/control/unpaid.o $(STRESS_LATE)
+STRESS_WITH_paid := $(STRESS_BUILD)/control/paid.o $(STRESS_LATE)
 
-STRESS_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/stress/*.c tests/stress/control/*.c)) $(STRESS_LATE)
+STRESS_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/stress/*.c tests/stress/control/*.c)) \
+		  $(STRESS_BUILD)/control/blind.o $(STRESS_BUILD)/control/late_produce.o
 $(STRESS_OBJECTS): CPPFLAGS += -Ilibshmipc/src
 # The linker's names for what it wraps have no header.
 $(STRESS_CONTROLS:%=$(STRESS_BUILD)/control/%.o): WARNINGS += -Wno-missing-prototypes
@@ -35,11 +39,16 @@ stress-programs: $(STRESS_BUILD)/stress $(STRESS_BUILD)/hostile $(STRESS_CONTROL
 $(STRESS_BUILD)/stress: $(STRESS_MAIN) $(STRESS_ARCHIVE)
 	$(CC) $(CFLAGS) $(CFLAGS_EXTRA) $(LDFLAGS) -pthread -o $@ $^
 
+$(STRESS_BUILD)/control/blind.o: libshmipc/src/channel/wait.c tests/stress/control/blind.h
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(CFLAGS_EXTRA) -pthread -MMD -MP -include tests/stress/control/blind.h -c -o $@ $<
+
 $(STRESS_BUILD)/control/late_produce.o: libshmipc/src/channel/produce.c tests/stress/control/late_store.h
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) $(CFLAGS_EXTRA) -MMD -MP -include tests/stress/control/late_store.h -c -o $@ $<
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(CFLAGS_EXTRA) -pthread -MMD -MP -include tests/stress/control/late_store.h -c -o $@ $<
 
-.SECONDEXPANSION:
-$(STRESS_CONTROLS:%=$(STRESS_BUILD)/control-%): $(STRESS_BUILD)/control-%: $(STRESS_BUILD)/control/%.o \
-		$$(STRESS_WITH_$$*) $(STRESS_MAIN) $(STRESS_ARCHIVE)
-	$(CC) $(CFLAGS) $(CFLAGS_EXTRA) $(LDFLAGS) -pthread $(STRESS_WRAP_$*:%=-Wl,--wrap=%) -o $@ $^
+define STRESS_CONTROL_RULE
+$(STRESS_BUILD)/control-$1: $(STRESS_WITH_$1) $(STRESS_MAIN) $(STRESS_ARCHIVE)
+	$$(CC) $$(CFLAGS) $$(CFLAGS_EXTRA) $$(LDFLAGS) -pthread $(STRESS_WRAP_$1:%=-Wl,--wrap=%) -o $$@ $$^
+endef
+$(foreach control,$(STRESS_CONTROLS),$(eval $(call STRESS_CONTROL_RULE,$(control))))

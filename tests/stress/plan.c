@@ -21,6 +21,7 @@ static const char usage[] =
 	"  --in-process                    both endpoints in one process\n"
 	"  --batch                         with SHMIPC_MORE and SHMIPC_LAZY\n"
 	"  --window N                      at most N messages ahead of what came back\n"
+	"  --burst N                       take turns, that many messages each\n"
 	"  --kill N                        N times: one side is killed at some point\n"
 	"  --slots N --slices N --segment BYTES --memory BYTES --shrink MS   the channel's\n"
 	"  --patience SECONDS              without progress until it is a hang (20)\n"
@@ -73,7 +74,8 @@ int plan_parse(struct plan *plan, int argc, char **argv)
 		{ "batch", 0, NULL, 'B' },    { "window", 1, NULL, 'w' },   { "kill", 1, NULL, 'k' },
 		{ "slots", 1, NULL, 1 },      { "slices", 1, NULL, 2 },	    { "segment", 1, NULL, 3 },
 		{ "memory", 1, NULL, 4 },     { "shrink", 1, NULL, 5 },	    { "patience", 1, NULL, 'p' },
-		{ "quiet", 0, NULL, 'q' },    { "max-size", 1, NULL, 6 },   { 0 },
+		{ "quiet", 0, NULL, 'q' },    { "max-size", 1, NULL, 6 },   { "burst", 1, NULL, 7 },
+		{ 0 },
 	};
 	const struct shmipc_channel_options defaults = SHMIPC_CHANNEL_OPTIONS_INIT;
 	const char *patience = getenv("STRESS_PATIENCE");
@@ -108,6 +110,7 @@ int plan_parse(struct plan *plan, int argc, char **argv)
 		case 4: fixed.memory = strtoull(optarg, NULL, 0); break;
 		case 5: fixed.shrink = (uint32_t)strtoul(optarg, NULL, 0), fixed.has_shrink = true; break;
 		case 6: plan->max_size = strtoull(optarg, NULL, 0); break;
+		case 7: plan->burst = strtoull(optarg, NULL, 0); break;
 		case 'p': plan->patience = atof(optarg); break;
 		case 'q': plan->quiet = true; break;
 		default: fputs(usage, stderr); return -1;

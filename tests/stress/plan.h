@@ -38,6 +38,7 @@ struct plan {
 	bool in_process; /* both endpoints in one process */
 	bool quiet;
 	uint64_t window; /* most messages ahead of the other side's; 0: changes all the time */
+	uint64_t burst; /* take turns: that many messages each; 0: do not */
 	uint64_t max_size;
 };
 

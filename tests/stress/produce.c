@@ -149,6 +149,14 @@ static int send_end(struct side *s)
 	return r ? r : STEP_DONE;
 }
 
+/* Endpoint 0 begins; each sends its burst when the other's has come. */
+static uint64_t take_turn(struct side *s, uint64_t sent)
+{
+	uint64_t burst = s->plan->burst, turn = sent / burst + s->endpoint;
+
+	return atomic_load(&s->received) >= turn * burst ? burst - sent % burst : 0;
+}
+
 /* How many may be sent before something comes back: phases of all kinds, from ping-pong to a flood. */
 static uint64_t find_credit(struct side *s, uint64_t sent)
 {
@@ -157,6 +165,8 @@ static uint64_t find_credit(struct side *s, uint64_t sent)
 
 	if (atomic_load(&s->in_done))
 		return GROUP_MAX;
+	if (s->plan->burst)
+		return take_turn(s, sent);
 	window = s->plan->window ? s->plan->window : windows[rng_below(&phase, 6)];
 	window += atomic_load(&s->received);
 	return window > sent ? window - sent : 0;

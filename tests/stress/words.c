@@ -71,29 +71,26 @@ static void dump(const struct shmipc_channel *ch)
 	const struct slot *slot;
 	char line[512];
 
-	snprintf(line, sizeof(line), "# %d: endpoint %u, room %u, waiting %u, kicked %u, dead %d, unusable %u\n", getpid(),
-		 ch->endpoint, load_relaxed(&ch->room.state), load_relaxed(&ch->room.waiting),
-		 load_relaxed(&ch->room.kicked), load_relaxed(&ch->bell.dead), load_relaxed(&ch->unusable));
+	snprintf(line, sizeof(line), "# %d: endpoint %u, room %u, dead %d, unusable %u\n", getpid(), ch->endpoint,
+		 load_relaxed(&ch->room.state), load_relaxed(&ch->bell.dead), load_relaxed(&ch->unusable));
 	show(line);
 	if (!is_attached(ch))
 		return;
 	show_words("own ", ch->own.words);
 	show_words("peer", ch->peer.words);
 	snprintf(line, sizeof(line),
-		 "#   out: prod %u limit %u cons %u open %u slot_open %d at %u skip %d starved %d lent %u used %u "
-		 "bytes %llu retiring %#x releasing %#x owed %#x\n",
-		 ch->out.prod, ch->out.limit, load_relaxed(&ch->out.cons), ch->out.open, ch->out.slot_open,
-		 ch->out.slot_at, ch->out.skip, load_relaxed(&ch->out.starved), ch->out.arena.lent, ch->out.arena.used,
-		 (unsigned long long)ch->out.arena.bytes, ch->out.retiring, ch->out.releasing,
-		 load_relaxed(&ch->bell.owed));
+		 "#   out: prod %u limit %u cons %u open %u skip %d starved %d lent %u used %u bytes %llu retiring %#x\n",
+		 ch->out.prod, ch->out.limit, load_relaxed(&ch->out.cons), ch->out.open, ch->out.skip,
+		 load_relaxed(&ch->out.starved), ch->out.arena.lent, ch->out.arena.used,
+		 (unsigned long long)ch->out.arena.bytes, ch->out.retiring);
 	show(line);
 	slot = &ch->peer.ring[ch->in.next & ch->in.mask];
-	snprintf(line, sizeof(line),
-		 "#   in: next %u (lap there %u) ret_prod %u peeked %d flush_owed %d; bell: rings %llu sleeps %llu "
-		 "waits %llu\n",
-		 ch->in.next, load_relaxed(&slot->lap), ch->in.ret_prod, ch->in.peeked, ch->in.flush_owed,
-		 (unsigned long long)load_relaxed(&ch->own.tool->rings), (unsigned long long)load_relaxed(&ch->own.tool->sleeps),
-		 (unsigned long long)load_relaxed(&ch->bell.waits));
+	snprintf(line, sizeof(line), "#   in: next %u (lap there %u) ret_prod %u peeked %d flush_owed %d\n", ch->in.next,
+		 load_relaxed(&slot->lap), ch->in.ret_prod, ch->in.peeked, ch->in.flush_owed);
+	show(line);
+	snprintf(line, sizeof(line), "#   rings %llu sleeps %llu\n",
+		 (unsigned long long)load_relaxed(&ch->own.tool->rings),
+		 (unsigned long long)load_relaxed(&ch->own.tool->sleeps));
 	show(line);
 }
 

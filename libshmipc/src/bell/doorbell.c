@@ -39,26 +39,11 @@ int doorbell_ring(struct doorbell *bell, uint32_t peer_seq)
 	return r;
 }
 
-uint32_t doorbell_announce(struct doorbell *bell, uint32_t bits)
+cold void doorbell_pay_barrier(struct doorbell *bell)
 {
-	uint32_t seq = load_relaxed(&bell->own->seq);
-
-	seq = (seq & ~SEQ_BITS) + SEQ_STEP + (SEQ_ASLEEP | bits);
-	store_relaxed(&bell->own->seq, seq);	  /* (E) */
-	full_barrier();				  /* (F) */
-	if (load_relaxed(&bell->peer->skip)) { /* (G) */
-		process_membarrier();
-		atomic_fetch_add_explicit(&bell->barriers_paid, 1, memory_order_relaxed);
-		atomic_fetch_add_explicit(&bell->system_calls, 1, memory_order_relaxed);
-	}
-	count(&bell->tool->sleeps, 1);
-	return seq;
-}
-
-void doorbell_withdraw(struct doorbell *bell)
-{
-	/* A kick may have stored the same value before. Nothing is published by it: relaxed. */
-	store_relaxed(&bell->own->seq, load_relaxed(&bell->own->seq) & ~SEQ_BITS); /* (J) */
+	process_membarrier();
+	atomic_fetch_add_explicit(&bell->barriers_paid, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&bell->system_calls, 1, memory_order_relaxed);
 }
 
 int doorbell_wait(struct doorbell *bell, uint32_t seq, uint32_t owed, int64_t deadline)

@@ -102,18 +102,36 @@ uint32_t doorbell_take(struct doorbell *bell, uint32_t bits);
  */
 int doorbell_ring(struct doorbell *bell, uint32_t peer_seq);
 
+/* (G): the peer publishes without a barrier. */
+void doorbell_pay_barrier(struct doorbell *bell);
+
 /**
  * doorbell_announce - (E) to (G)
  * @bits: SEQ_SPACE, SEQ_FD or 0
  *
  * The caller looks again, then waits, arms, or withdraws. Returns the new odd seq.
  */
-uint32_t doorbell_announce(struct doorbell *bell, uint32_t bits);
+static inline uint32_t doorbell_announce(struct doorbell *bell, uint32_t bits)
+{
+	uint32_t seq = load_relaxed(&bell->own->seq);
+
+	seq = (seq & ~SEQ_BITS) + SEQ_STEP + (SEQ_ASLEEP | bits);
+	store_relaxed(&bell->own->seq, seq); /* (E) */
+	full_barrier();			     /* (F) */
+	if (unlikely(load_relaxed(&bell->peer->skip)))
+		doorbell_pay_barrier(bell); /* (G) */
+	count(&bell->tool->sleeps, 1);
+	return seq;
+}
 
 /**
  * doorbell_withdraw - (J), by the thread that announced
  */
-void doorbell_withdraw(struct doorbell *bell);
+static inline void doorbell_withdraw(struct doorbell *bell)
+{
+	/* A kick may have stored the same value before. Nothing is published by it: relaxed. */
+	store_relaxed(&bell->own->seq, load_relaxed(&bell->own->seq) & ~SEQ_BITS); /* (J) */
+}
 
 /**
  * doorbell_wait - (I)

@@ -62,7 +62,7 @@ static cold int find_slot(struct shmipc_channel *ch, unsigned int flags)
 	return -EAGAIN;
 }
 
-static int reserve_slice(struct shmipc_channel *ch, size_t size, struct shmipc_buffer *buffer)
+static apart int reserve_slice(struct shmipc_channel *ch, size_t size, struct shmipc_buffer *buffer)
 {
 	const struct arena_piece *piece;
 	uint32_t slice;
@@ -130,8 +130,7 @@ static inline void publish_slot(struct shmipc_channel *ch, struct slot *slot, ui
 	store_relaxed(&slot->size, size);
 	store_relaxed(&slot->tag, tag);
 	store_relaxed(&slot->what, what);
-	store_release(&slot->lap, ch->out.prod + 1);
-	ch->out.prod++;
+	store_release(&slot->lap, ++ch->out.prod);
 }
 
 /* Another message goes first: the slot that an open reservation stands in becomes a hole. */
@@ -146,11 +145,11 @@ static inline bool is_displaced(const struct shmipc_channel *ch)
 	return ch->out.slot_at != ch->out.prod;
 }
 
-/* The reservation in the ring is submitted or cancelled. */
-static inline void close_slot(struct shmipc_channel *ch)
+/* A displaced reservation is submitted: its bytes go to the slot whose turn it is. */
+static cold void move_slot(struct shmipc_channel *ch, struct slot *slot, size_t size)
 {
-	ch->out.open -= is_displaced(ch) ? 1 : 2;
-	ch->out.slot_open = false;
+	memcpy(slot->bytes, slot_of(ch, ch->out.slot_at)->bytes, size);
+	ch->out.open--;
 }
 
 static inline uint32_t carry(enum slot_carry carry, uint16_t kind)
@@ -166,13 +165,15 @@ static int submit_in_slot(struct shmipc_channel *ch, const struct shmipc_buffer 
 	if (unlikely(!out->slot_open || buffer->slot != out->slot_at || size > SHMIPC_INLINE_MAX))
 		return -EINVAL;
 	if (unlikely(is_displaced(ch)))
-		memcpy(slot->bytes, slot_of(ch, out->slot_at)->bytes, size);
-	close_slot(ch);
+		move_slot(ch, slot, size);
+	else
+		out->open -= 2;
+	out->slot_open = false;
 	publish_slot(ch, slot, (uint32_t)size, buffer->tag, carry(SLOT_INLINE, buffer->kind));
 	return 0;
 }
 
-static int submit_slice(struct shmipc_channel *ch, const struct shmipc_buffer *buffer, size_t size)
+static apart int submit_slice(struct shmipc_channel *ch, const struct shmipc_buffer *buffer, size_t size)
 {
 	struct producer *out = &ch->out;
 	struct arena *arena = &out->arena;
@@ -290,7 +291,8 @@ int shmipc_channel_cancel(struct shmipc_channel *ch, struct shmipc_buffer *buffe
 	if (buffer->slice == IN_SLOT) {
 		if (!ch->out.slot_open || buffer->slot != ch->out.slot_at)
 			return -EINVAL;
-		close_slot(ch);
+		ch->out.open -= is_displaced(ch) ? 1 : 2;
+		ch->out.slot_open = false;
 		return 0;
 	}
 	lock_take(&ch->out.lock);

@@ -179,8 +179,8 @@ static int pass_time(struct shmipc_channel *ch, unsigned int events, int64_t dea
 	return sleep_once(ch, events, deadline);
 }
 
-/* Something is there, perhaps for somebody else. 0: nothing to report yet; *done: return it. */
-static int see_why(struct shmipc_channel *ch, unsigned int events, bool *done)
+/* Something may be there. 0: nothing to report yet; *done: return it. */
+static int see(struct shmipc_channel *ch, unsigned int events, bool *done)
 {
 	int r = look(ch, events);
 
@@ -192,25 +192,28 @@ static int see_why(struct shmipc_channel *ch, unsigned int events, bool *done)
 	return r;
 }
 
-static int wait_for(struct shmipc_channel *ch, unsigned int events, int64_t deadline)
+static bool is_past(int64_t deadline)
+{
+	return deadline != SHMIPC_FOREVER && (deadline <= 0 || process_now() >= deadline);
+}
+
+static apart int wait_for(struct shmipc_channel *ch, unsigned int events, int64_t deadline)
 {
 	bool done;
 	int r;
 
 	for (;;) {
-		if (is_over(ch, events)) {
-			r = see_why(ch, events, &done);
-			if (done)
-				return r;
-		}
-		if (events & SHMIPC_READABLE && ch->in.flush_owed)
-			consume_flush(ch);
-		if (unlikely(deadline != SHMIPC_FOREVER && (deadline <= 0 || process_now() >= deadline)))
+		r = see(ch, events, &done);
+		if (done)
+			return r;
+		if (unlikely(is_past(deadline)))
 			return ch->bell.ops->is_dead(&ch->bell) ? look(ch, events) : -ETIMEDOUT;
 		r = pass_time(ch, events, deadline);
 		/* Progress beats a signal, and a timeout, which is seen above. */
 		if (unlikely(r && r != -ETIMEDOUT))
 			return look(ch, events) ?: r;
+		if (likely(events == SHMIPC_READABLE && is_readable(ch)))
+			return SHMIPC_READABLE;
 	}
 }
 
@@ -224,7 +227,10 @@ int shmipc_channel_wait(struct shmipc_channel *ch, unsigned int events, int64_t 
 		return -EINVAL;
 	if (unlikely(load_relaxed(&ch->room.state) & ROOM_ARMED))
 		return -EBUSY;
-	r = wait_for(ch, events, deadline);
+	if (events == SHMIPC_READABLE && is_readable(ch))
+		r = SHMIPC_READABLE;
+	else
+		r = wait_for(ch, events, deadline);
 	settle_owed(ch);
 	return r;
 }

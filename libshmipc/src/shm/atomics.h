@@ -68,5 +68,7 @@ static inline void spin_pause(void)
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 #define cold __attribute__((cold, noinline))
+/* Keeps the registers that a larger case needs out of the common one. */
+#define apart __attribute__((noinline))
 
 #endif /* SHMIPC_ATOMICS_H */
