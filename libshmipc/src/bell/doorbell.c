@@ -4,8 +4,6 @@
  */
 #include "doorbell.h"
 
-#include <errno.h>
-
 void doorbell_init(struct doorbell *bell, const struct lane *own, const struct lane *peer)
 {
 	bell->own = own->words;
@@ -44,17 +42,6 @@ cold void doorbell_pay_barrier(struct doorbell *bell)
 	process_membarrier();
 	atomic_fetch_add_explicit(&bell->barriers_paid, 1, memory_order_relaxed);
 	atomic_fetch_add_explicit(&bell->system_calls, 1, memory_order_relaxed);
-}
-
-int doorbell_wait(struct doorbell *bell, uint32_t seq, uint32_t owed, int64_t deadline)
-{
-	int r;
-
-	count(&bell->waits, 1);
-	r = bell->ops->wait(bell, seq, owed, deadline);
-	if (r == -EPIPE)
-		store_release(&bell->dead, true);
-	return r;
 }
 
 void doorbell_kick(struct doorbell *bell, uint32_t seq)

@@ -31,6 +31,7 @@
 #ifndef SHMIPC_DOORBELL_H
 #define SHMIPC_DOORBELL_H
 
+#include <errno.h>
 #include <stdint.h>
 
 #include "../lock.h"
@@ -137,7 +138,16 @@ static inline void doorbell_withdraw(struct doorbell *bell)
  * doorbell_wait - (I)
  * @owed: a duty taken whose system call was left to this one, or 0
  */
-int doorbell_wait(struct doorbell *bell, uint32_t seq, uint32_t owed, int64_t deadline);
+static inline int doorbell_wait(struct doorbell *bell, uint32_t seq, uint32_t owed, int64_t deadline)
+{
+	int r;
+
+	count(&bell->waits, 1);
+	r = bell->ops->wait(bell, seq, owed, deadline);
+	if (unlikely(r == -EPIPE))
+		store_release(&bell->dead, true);
+	return r;
+}
 
 /**
  * doorbell_kick - end the own sleep of another thread, if it is one with seq

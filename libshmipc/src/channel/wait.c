@@ -75,7 +75,17 @@ static inline uint32_t wanted_bits(uint32_t events)
 	return events & SHMIPC_WRITABLE ? SEQ_SPACE : 0;
 }
 
-static int lead(struct shmipc_channel *ch, int64_t deadline)
+/* Behind an announcement, whose full barrier is enough for this too: what consume_flush() is for. */
+static inline void flush_behind_barrier(struct shmipc_channel *ch, unsigned int events)
+{
+	if (!(events & SHMIPC_READABLE) || !ch->in.flush_owed)
+		return;
+	ch->in.flush_owed = false;
+	if (unlikely(doorbell_asks(&ch->bell, SEQ_ASLEEP | SEQ_SPACE)))
+		consume_wake(ch);
+}
+
+static inline int lead(struct shmipc_channel *ch, unsigned int events, int64_t deadline)
 {
 	uint32_t bits, seq, state;
 	int r = 0;
@@ -85,6 +95,7 @@ static int lead(struct shmipc_channel *ch, int64_t deadline)
 		seq = doorbell_announce(&ch->bell, bits); /* (E), (F) */
 		state = load_acquire(&ch->room.state);	  /* (Q) */
 	} while (unlikely(wanted_bits(state) & ~bits));
+	flush_behind_barrier(ch, events);
 	if (likely(!is_over(ch, state & EVENTS))) /* (H) */
 		r = doorbell_wait(&ch->bell, seq, take_owed(ch), deadline);
 	doorbell_withdraw(&ch->bell);
@@ -118,7 +129,7 @@ static int sleep_once(struct shmipc_channel *ch, unsigned int events, int64_t de
 	int r;
 
 	if (likely(atomic_compare_exchange_strong(&ch->room.state, &state, ROOM_LED | events)))
-		r = lead(ch, until);
+		r = lead(ch, events, until);
 	else
 		r = follow(ch, events, state, until);
 	return r == -ETIMEDOUT && until < deadline ? 0 : r;
@@ -131,7 +142,7 @@ static int nap(struct shmipc_channel *ch, unsigned int events, int64_t deadline)
 	uint32_t kicked = load_relaxed(&ch->room.kicked);
 	int r;
 
-	if (kicked & events)
+	if (is_over(ch, events))
 		return 0;
 	memory_before_sleep(ch, deadline);
 	atomic_fetch_add_explicit(&ch->bell.system_calls, 1, memory_order_relaxed);
@@ -147,6 +158,14 @@ static struct spinner *spinner_of(struct shmipc_channel *ch, unsigned int events
 	return &ch->spinners[!(events & SHMIPC_READABLE)];
 }
 
+/* Before time passes without an announcement: make what wake-ups are due. */
+static inline void settle(struct shmipc_channel *ch, unsigned int events)
+{
+	settle_owed(ch);
+	if (events & SHMIPC_READABLE && ch->in.flush_owed)
+		consume_flush(ch);
+}
+
 /* Let time pass as the mode says. 0: look again; or -errno. */
 static int pass_time(struct shmipc_channel *ch, unsigned int events, int64_t deadline)
 {
@@ -159,13 +178,13 @@ static int pass_time(struct shmipc_channel *ch, unsigned int events, int64_t dea
 	case SHMIPC_SYNC_ADAPTIVE:
 		if (!spin_pays(ch, spinner))
 			break;
-		settle_owed(ch);
+		settle(ch, events);
 		limit = process_now() + ch->options.spin_ns;
 		if (spin_until(ch, spinner, events, limit < deadline ? limit : deadline))
 			return 0;
 		break;
 	case SHMIPC_SYNC_POLLING:
-		settle_owed(ch);
+		settle(ch, events);
 		limit = process_now() + ASK_DEAD_NS;
 		if (!spin_until(ch, spinner, events, limit < deadline ? limit : deadline)) {
 			memory_before_sleep(ch, deadline);
@@ -173,7 +192,7 @@ static int pass_time(struct shmipc_channel *ch, unsigned int events, int64_t dea
 		}
 		return 0;
 	case SHMIPC_SYNC_TIMED:
-		settle_owed(ch);
+		settle(ch, events);
 		return nap(ch, events, deadline);
 	}
 	return sleep_once(ch, events, deadline);
@@ -199,21 +218,22 @@ static bool is_past(int64_t deadline)
 
 static apart int wait_for(struct shmipc_channel *ch, unsigned int events, int64_t deadline)
 {
-	bool done;
-	int r;
+	bool done, past;
+	int r, passed;
 
 	for (;;) {
+		past = is_past(deadline);
+		passed = likely(!past) ? pass_time(ch, events, deadline) : 0;
+		if (likely(events == SHMIPC_READABLE && is_readable(ch)))
+			return SHMIPC_READABLE;
 		r = see(ch, events, &done);
 		if (done)
 			return r;
-		if (unlikely(is_past(deadline)))
+		if (unlikely(past))
 			return ch->bell.ops->is_dead(&ch->bell) ? look(ch, events) : -ETIMEDOUT;
-		r = pass_time(ch, events, deadline);
-		/* Progress beats a signal, and a timeout, which is seen above. */
-		if (unlikely(r && r != -ETIMEDOUT))
-			return look(ch, events) ?: r;
-		if (likely(events == SHMIPC_READABLE && is_readable(ch)))
-			return SHMIPC_READABLE;
+		/* Progress beats a signal; of a timeout the next round tells. */
+		if (unlikely(passed && passed != -ETIMEDOUT))
+			return passed;
 	}
 }
 

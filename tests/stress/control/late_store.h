@@ -32,9 +32,17 @@ static inline bool late_asks(const struct doorbell *bell, uint32_t bits)
 	return asks;
 }
 
+/* Nothing stays in a store buffer across a system call. */
+static inline int late_ring(struct doorbell *bell, uint32_t peer_seq)
+{
+	late_drain();
+	return doorbell_ring(bell, peer_seq);
+}
+
 #undef store_release
 #define store_release(p, v) late_store((p), (v))
 #define full_barrier late_barrier
 #define doorbell_asks late_asks
+#define doorbell_ring late_ring
 
 #endif /* CONTROL_LATE_STORE_H */
