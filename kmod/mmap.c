@@ -13,8 +13,9 @@
  *
  * Which mappings keep an endpoint alive: writable ones in the mm it is bound to. Splitting is
  * refused, growing too (VM_DONTEXPAND), and fork leaves mappings out (VM_DONTCOPY), so that ->open
- * is called when a mapping moves, for the new place before ->close for the old one. A process that
- * asks for it (MADV_DOFORK) can hand its own lane to its children; a copy there counts for nothing.
+ * is called when a mapping moves, for the new place before ->close for the old one. If the process
+ * asks for copies in its children nevertheless (MADV_DOFORK), a writable one counts for nothing, is
+ * empty there (VM_WIPEONFORK), and ->fault leaves it so.
  *
  * Locking: all is called with mmap_lock held for writing, but ->fault; channel->lock nests inside.
  * A mapping holds its file, hence the endpoint and the channel, and a reference to its part
@@ -65,9 +66,13 @@ static int refuse_split(struct vm_area_struct *vma, unsigned long addr)
 
 static vm_fault_t fault_page(struct vm_fault *vmf)
 {
-	struct shmipc_part *part = vmf->vma->vm_private_data;
-	unsigned long index = vmf->pgoff - vmf->vma->vm_pgoff;
+	struct vm_area_struct *vma = vmf->vma;
+	struct shmipc_endpoint *ep = vma->vm_file->private_data;
+	struct shmipc_part *part = vma->vm_private_data;
+	unsigned long index = vmf->pgoff - vma->vm_pgoff;
 
+	if ((vma->vm_flags & VM_MAYWRITE) && vma->vm_mm != READ_ONCE(ep->mm))
+		return VM_FAULT_SIGBUS;
 	if (index >= part->count)
 		return VM_FAULT_SIGBUS;
 	vmf->page = part->pages[index];
@@ -93,7 +98,7 @@ static int map_part_locked(struct shmipc_endpoint *ep, struct shmipc_part *part,
 		return -EINVAL;
 	if (!(vma->vm_flags & VM_WRITE))
 		vm_flags_mod(vma, 0, VM_MAYWRITE);
-	vm_flags_mod(vma, VM_DONTCOPY | VM_DONTEXPAND | VM_DONTDUMP, VM_MAYEXEC);
+	vm_flags_mod(vma, VM_DONTCOPY | VM_WIPEONFORK | VM_DONTEXPAND | VM_DONTDUMP, VM_MAYEXEC);
 
 	err = vm_insert_pages(vma, vma->vm_start, part->pages, &count);
 	if (err)

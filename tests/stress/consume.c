@@ -73,7 +73,7 @@ static void release_or_keep(struct side *s, struct shmipc_message *m, uint64_t s
 {
 	int r;
 
-	if (s->kept_count == KEPT_MAX || rng_below(&s->rng_in, 4)) {
+	if (s->kept_count == KEPT_MAX || s->plan->steady || rng_below(&s->rng_in, 4)) {
 		release(s, m, "peeked");
 		return;
 	}

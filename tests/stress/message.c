@@ -43,6 +43,8 @@ size_t message_size(const struct recipe *recipe, uint64_t sequence)
 	uint64_t h = hash(recipe, sequence), dice = h % 100;
 	size_t size;
 
+	if (recipe->exact)
+		return recipe->exact;
 	h = mix(h);
 	if (recipe->sizes == SIZES_SMALL || dice < 60)
 		size = small_size(h);

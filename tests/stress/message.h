@@ -23,7 +23,8 @@ enum message_sizes {
 struct recipe {
 	uint64_t seed;
 	enum message_sizes sizes;
-	size_t most; /* never larger */
+	size_t most;  /* never larger */
+	size_t exact; /* all are so; 0: not */
 };
 
 /**

@@ -22,6 +22,8 @@ static const char usage[] =
 	"  --batch                         with SHMIPC_MORE and SHMIPC_LAZY\n"
 	"  --window N                      at most N messages ahead of what came back\n"
 	"  --burst N                       take turns, that many messages each\n"
+	"  --exact-size BYTES              all messages are that large\n"
+	"  --steady                        nothing is kept, waits have no deadline\n"
 	"  --kill N                        N times: one side is killed at some point\n"
 	"  --slots N --slices N --segment BYTES --memory BYTES --shrink MS   the channel's\n"
 	"  --patience SECONDS              without progress until it is a hang (20)\n"
@@ -74,7 +76,7 @@ int plan_parse(struct plan *plan, int argc, char **argv)
 		{ "batch", 0, NULL, 'B' },    { "window", 1, NULL, 'w' },   { "kill", 1, NULL, 'k' },
 		{ "slots", 1, NULL, 1 },      { "slices", 1, NULL, 2 },	    { "segment", 1, NULL, 3 },
 		{ "memory", 1, NULL, 4 },     { "shrink", 1, NULL, 5 },	    { "patience", 1, NULL, 'p' },
-		{ "quiet", 0, NULL, 'q' },    { "max-size", 1, NULL, 6 },   { "burst", 1, NULL, 7 },
+		{ "quiet", 0, NULL, 'q' },    { "exact-size", 1, NULL, 6 },   { "burst", 1, NULL, 7 }, { "steady", 0, NULL, 8 },
 		{ 0 },
 	};
 	const struct shmipc_channel_options defaults = SHMIPC_CHANNEL_OPTIONS_INIT;
@@ -109,8 +111,9 @@ int plan_parse(struct plan *plan, int argc, char **argv)
 		case 3: fixed.segment = strtoull(optarg, NULL, 0); break;
 		case 4: fixed.memory = strtoull(optarg, NULL, 0); break;
 		case 5: fixed.shrink = (uint32_t)strtoul(optarg, NULL, 0), fixed.has_shrink = true; break;
-		case 6: plan->max_size = strtoull(optarg, NULL, 0); break;
+		case 6: plan->exact_size = strtoull(optarg, NULL, 0); break;
 		case 7: plan->burst = strtoull(optarg, NULL, 0); break;
+		case 8: plan->steady = true; break;
 		case 'p': plan->patience = atof(optarg); break;
 		case 'q': plan->quiet = true; break;
 		default: fputs(usage, stderr); return -1;

@@ -184,6 +184,8 @@ int produce_step(struct side *s)
 	credit = find_credit(s, sent);
 	if (!credit)
 		return STEP_AHEAD;
+	if (s->plan->exact_size)
+		return send_group(s, 1);
 	if (message_size(&s->out, sent) <= 4096 && rng_below(&s->rng_out, 4) == 0)
 		return push_one(s);
 	n = s->single ? 1 : 1 + (unsigned int)rng_below(&s->rng_out, GROUP_MAX);

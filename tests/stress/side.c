@@ -40,11 +40,7 @@ void side_fail(struct side *s, const char *format, ...)
 /* No message so large that only an empty lane without fragments could hold it. */
 static size_t most_bytes(const struct plan *plan)
 {
-	uint64_t most = plan->channel.memory_max / 5;
-
-	if (plan->max_size && plan->max_size < most)
-		most = plan->max_size;
-	return (size_t)most;
+	return (size_t)plan->channel.memory_max / 5;
 }
 
 void side_init(struct side *s, const struct plan *plan, unsigned int endpoint, struct board *board)
@@ -57,8 +53,8 @@ void side_init(struct side *s, const struct plan *plan, unsigned int endpoint, s
 	s->board = &board->side[endpoint];
 	s->rng_out = plan->seed * 4 + endpoint;
 	s->rng_in = plan->seed * 4 + 2 + endpoint;
-	s->out = (struct recipe){ plan->seed * 2 + endpoint, plan->sizes, most_bytes(plan) };
-	s->in = (struct recipe){ plan->seed * 2 + !endpoint, plan->sizes, most_bytes(plan) };
+	s->out = (struct recipe){ plan->seed * 2 + endpoint, plan->sizes, most_bytes(plan), plan->exact_size };
+	s->in = (struct recipe){ plan->seed * 2 + !endpoint, plan->sizes, most_bytes(plan), plan->exact_size };
 	s->until = clock_now() + (int64_t)(plan->seconds * 1e9);
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_condattr_init(&attributes);
@@ -106,7 +102,7 @@ static int64_t choose_deadline(struct side *s)
 {
 	if (s->kept_count)
 		return clock_now() + (int64_t)rng_below(&s->rng_in, 1000000);
-	if (rng_below(&s->rng_in, 16) == 0)
+	if (!s->plan->steady && rng_below(&s->rng_in, 16) == 0)
 		return clock_now() + (int64_t)rng_below(&s->rng_in, 3000000);
 	return SHMIPC_FOREVER;
 }

@@ -36,7 +36,7 @@ static void wait_for(struct side *s, uint64_t *rng, unsigned int events, bool sh
 	int64_t deadline = SHMIPC_FOREVER;
 	int r;
 
-	if (short_one || rng_below(rng, 16) == 0)
+	if (short_one || (!s->plan->steady && rng_below(rng, 16) == 0))
 		deadline = clock_now() + (int64_t)rng_below(rng, 1000000);
 	r = shmipc_channel_wait(s->channel, events, deadline);
 	if (r == -ETIMEDOUT && deadline != SHMIPC_FOREVER)
@@ -82,8 +82,7 @@ static void consume(struct side *s)
 		if (r == STEP_DONE || r == -EPIPE)
 			break;
 		if (r == STEP_ON) {
-			if (!s->plan->window || s->plan->window < 64)
-				tell_producer(s);
+			tell_producer(s);
 			continue;
 		}
 		if (s->stalled)
@@ -108,7 +107,7 @@ static void *disturb(void *argument)
 	uint64_t rng = d->side->plan->seed;
 	int64_t until = clock_now() + (d->side->until - clock_now()) / 4;
 
-	while (!atomic_load(&d->over) && clock_now() < until) {
+	while (!atomic_load(&d->over) && clock_now() < until && !d->side->plan->steady) {
 		struct timespec pause = { .tv_nsec = (long)(100000 + rng_below(&rng, 3000000)) };
 
 		nanosleep(&pause, NULL);

@@ -247,13 +247,27 @@ static void receivers_create_only_options_are_not_looked_at(struct pair *pair)
 	b.slots = 16384;
 	b.slices = 16384;
 	b.segment_bytes = 4096;
-	b.memory_max = 4096;
+	b.memory_max = 2 << 20;
 	b.backend = pair->backend == SHMIPC_BACKEND_KMOD ? SHMIPC_BACKEND_MEMFD : SHMIPC_BACKEND_KMOD;
 	pair_open(pair, &a, &b);
 	assert_int_equal(stats_of(pair->a).memory_bytes, stats_of(pair->b).memory_bytes);
 	assert_int_equal(stats_of(pair->b).backend, pair->backend);
 	assert_code(pattern_push(pair->b, 500000, 3, 0), 0);
 	pattern_take(pair->a, 500000, 3);
+}
+
+static void more_memory_than_the_receiver_allows_is_emsgsize_on_both_sides(struct pair *pair)
+{
+	struct shmipc_channel_options a = pair_options(pair), b = a;
+	int sent = 1, received = 1;
+
+	a.memory_max = 1 << 20;
+	b.memory_max = (1 << 20) - 4096;
+	assert_code(shmipc_channel_create(&a, &pair->a), 0);
+	pair_hand_over(pair->a, &b, &sent, &received, &pair->b);
+	assert_code(received, -EMSGSIZE);
+	assert_code(sent, -EMSGSIZE);
+	assert_null(pair->b);
 }
 
 int main(int argc, char **argv)
@@ -273,6 +287,7 @@ int main(int argc, char **argv)
 		ON_BOTH(before_the_handover_every_call_is_enotconn),
 		ON_BOTH(an_endpoint_that_is_never_handed_over_can_be_destroyed),
 		ON_MEMFD(destroying_nothing_does_nothing),
+		ON_BOTH(more_memory_than_the_receiver_allows_is_emsgsize_on_both_sides),
 		ON_BOTH(receivers_create_only_options_are_not_looked_at),
 	};
 

@@ -8,14 +8,14 @@
 #include <stdint.h>
 #include <time.h>
 
-/* Now and then, up to a tenth of a millisecond. */
+/* Now and then, some tens of microseconds. */
 static inline void pause_sometimes(void)
 {
 	static _Thread_local uint32_t state = 1;
 
 	state = state * 1664525u + 1013904223u;
-	if (state >> 28 == 0) {
-		struct timespec time = { .tv_nsec = (long)(state % 100000) };
+	if (state >> 29 == 0) {
+		struct timespec time = { .tv_nsec = (long)((state >> 4) % 150000) };
 
 		nanosleep(&time, NULL);
 	}

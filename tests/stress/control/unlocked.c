@@ -21,5 +21,6 @@ uint32_t __wrap_doorbell_take(struct doorbell *bell, uint32_t bits)
 	store_relaxed(&bell->rung, seq);
 	store_release(&bell->own->rung, seq);
 	count(&bell->tool->rings, 1);
+	pause_sometimes();
 	return seq;
 }
