@@ -47,11 +47,27 @@
  * restarted one and is ignored: the first one has passed (D) and did or does (E). Two threads that
  * ring at the same time for different values may leave the older one in rang; the cost of that is a
  * wake too many. A value that nobody has rung for is never in rang.
+ *
+ * GIVING WAY
+ *
+ * Where both sides share a processor, the peer cannot answer before the caller of RING_WAIT has left
+ * it, and often answers at once. So the caller, before it goes to sleep, gives way once, still
+ * runnable: then the answer costs no wake-up, and the wait no sleep. To a peer that is itself giving
+ * way, which nothing has woken, it yields by name. This comes before (A) and changes nothing in the
+ * order: what was rung for meanwhile is seen, and else the sleep begins as it always does.
+ *
+ * It must not cost where it does not help. It is tried only when the peer's last RING_WAIT was on the
+ * same processor; after a trial in vain the next YIELD_PAUSE calls sleep at once; and when a trial took
+ * more than a tick, so that somebody else wants the processor and a sleeper's claim to it is the
+ * better one, there is none for a second. The fields for that are hints: threads of one endpoint that
+ * call at the same time may spoil them for each other, and nothing else.
  */
 #include <linux/hrtimer.h>
+#include <linux/jiffies.h>
 #include <linux/poll.h>
 #include <linux/rcupdate.h>
 #include <linux/sched/signal.h>
+#include <linux/sched/task.h>
 #include <linux/wait.h>
 
 #include "internal.h"
@@ -203,8 +219,8 @@ int shmipc_doorbell_ring(struct shmipc_endpoint *ep, bool sync)
 	return 0;
 }
 
-/* Give way once, if that may help. Returns whether the peer has rung for @seq meanwhile. */
-static bool yield_to_answer(struct shmipc_endpoint *ep, u32 seq)
+/* Whether giving way may help; see GIVING WAY. */
+static bool may_give_way(struct shmipc_endpoint *ep)
 {
 	unsigned int pause = READ_ONCE(ep->yield_pause);
 	int cpu = raw_smp_processor_id();
@@ -212,11 +228,37 @@ static bool yield_to_answer(struct shmipc_endpoint *ep, u32 seq)
 	WRITE_ONCE(ep->cpu, cpu);
 	if (READ_ONCE(ep->peer->cpu) != cpu)
 		return false;
-	if (pause) {
-		WRITE_ONCE(ep->yield_pause, pause - 1);
-		return false;
+	if (likely(!pause))
+		return true;
+	if (pause == 1 && time_before(jiffies, READ_ONCE(ep->yield_after)))
+		pause = YIELD_PAUSE;
+	WRITE_ONCE(ep->yield_pause, pause - 1);
+	return false;
+}
+
+/* Give way once. Returns whether the peer has rung for @seq meanwhile. */
+static bool give_way(struct shmipc_endpoint *ep, u32 seq)
+{
+	unsigned long before = jiffies;
+	struct task_struct *task;
+
+	rcu_assign_pointer(ep->yielder, current);
+	rcu_read_lock();
+	task = rcu_dereference(ep->peer->yielder);
+	if (task)
+		get_task_struct(task);
+	rcu_read_unlock();
+	if (task) {
+		yield_to(task, false);
+		put_task_struct(task);
+	} else {
+		schedule();
 	}
-	schedule();
+	RCU_INIT_POINTER(ep->yielder, NULL);
+	if (unlikely(jiffies - before > 1)) {
+		WRITE_ONCE(ep->yield_pause, YIELD_PAUSE);
+		WRITE_ONCE(ep->yield_after, jiffies + HZ);
+	}
 	if (READ_ONCE(ep->peer_words->rung) == seq)
 		return true;
 	WRITE_ONCE(ep->yield_pause, YIELD_PAUSE);
@@ -237,7 +279,7 @@ static bool yield_to_answer(struct shmipc_endpoint *ep, u32 seq)
 int shmipc_doorbell_ring_wait(struct shmipc_endpoint *ep, u32 seq, ktime_t *deadline)
 {
 	shmipc_doorbell_ring(ep, true);
-	if (yield_to_answer(ep, seq)) {
+	if (may_give_way(ep) && give_way(ep, seq)) {
 		trace_shmipc_wait(ep, seq, 0, false);
 		return 0;
 	}

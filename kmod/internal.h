@@ -124,7 +124,9 @@ static_assert(SHMIPC_PARTS <= 64);
  * @waiter: the task inside WAIT, %NULL if none; atomic; doorbell.c
  * @rang: the value of rung that was rung for last; atomic; doorbell.c
  * @cpu: processor where RING_WAIT was called last, -1 if it never was; a hint
+ * @yielder: the task that gives way inside RING_WAIT, %NULL if none; RCU; doorbell.c
  * @yield_pause: calls of RING_WAIT that will not give way first; a hint
+ * @yield_after: in jiffies: not before then; a hint, looked at when @yield_pause is over
  * @sleeps: waits that went to sleep; written by @waiter only
  * @rings: rings that found the peer waiting; atomic
  * @pollers: who polls the file
@@ -147,6 +149,8 @@ struct shmipc_endpoint {
 	u32 rang;
 	int cpu;
 	unsigned int yield_pause;
+	unsigned long yield_after;
+	struct task_struct __rcu *yielder;
 	unsigned long sleeps;
 	atomic_long_t rings;
 	wait_queue_head_t pollers;

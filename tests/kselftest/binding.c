@@ -240,7 +240,7 @@ static long poll_here(void *argument)
 {
 	struct pollfd file = { .fd = *(int *)argument, .events = POLLIN };
 
-	return poll(&file, 1, 10000) == 1 ? file.revents & (POLLIN | POLLHUP) : 0;
+	return poll(&file, 1, -1) == 1 ? file.revents & (POLLIN | POLLHUP) : 0;
 }
 
 TEST_F(binding, another_process_may_poll)
@@ -279,8 +279,33 @@ TEST_F(binding, is_for_good)
 	endpoint_unmap(&self->ends[0]);
 	/* The endpoint is dead; nobody can be its next life. */
 	EXPECT_EQ(-EPIPE, endpoint_map(&self->ends[0]));
-	EXPECT_NE(0, map_there(&self->other, fd, SHMIPC_OWN, PROT_READ | PROT_WRITE));
-	EXPECT_NE(0, call_there(&self->other, fd, SHMIPC_IOC_WAIT, 1));
+	EXPECT_EQ(-EPIPE, map_there(&self->other, fd, SHMIPC_OWN, PROT_READ | PROT_WRITE));
+}
+
+TEST_F(binding, to_a_dead_endpoint_everybody_is_the_same)
+{
+	int fd = actor_give(&self->other, self->ends[0].fd);
+	struct shmipc_ioc_grow grow = { .size = page_size(), .segment = 1 };
+	struct shmipc_ioc_wait wait = { .seq = 1 };
+	const unsigned long commands[] = { SHMIPC_IOC_WAIT, SHMIPC_IOC_RING_WAIT };
+	const unsigned long others[] = { SHMIPC_IOC_RING, SHMIPC_IOC_KICK, SHMIPC_IOC_RETIRE };
+
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, endpoint_map(&self->ends[0]));
+	ASSERT_EQ(0, endpoint_grow(self->ends[0].fd, 0, page_size()));
+	endpoint_unmap(&self->ends[0]);
+	for (unsigned int i = 0; i < ARRAY_SIZE(commands); i++) {
+		EXPECT_EQ(-EPIPE, CALL(self->ends[0].fd, commands[i], 1));
+		EXPECT_EQ(-EPIPE, call_there(&self->other, fd, commands[i], 1));
+	}
+	for (unsigned int i = 0; i < ARRAY_SIZE(others); i++) {
+		EXPECT_EQ(-EPIPE, CALL(self->ends[0].fd, others[i], 0));
+		EXPECT_EQ(-EPIPE, call_there(&self->other, fd, others[i], 0));
+	}
+	EXPECT_EQ(-EPIPE, CALL(self->ends[0].fd, SHMIPC_IOC_WAIT_UNTIL, &wait));
+	EXPECT_EQ(-EPIPE, struct_there(&self->other, fd, SHMIPC_IOC_WAIT_UNTIL, &wait));
+	EXPECT_EQ(-EPIPE, CALL(self->ends[0].fd, SHMIPC_IOC_GROW, &grow));
+	EXPECT_EQ(-EPIPE, struct_there(&self->other, fd, SHMIPC_IOC_GROW, &grow));
 }
 
 static int map_and_write(void *argument)

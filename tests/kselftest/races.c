@@ -365,7 +365,7 @@ TEST_F_TIMEOUT(races, a_peer_killed_at_any_moment_is_noticed, 120)
 		endpoint_close(&ends[1]);
 		/* Back and forth; it is killed after some rounds, at no point of its own in particular. */
 		for (int n = 0; !result; n++) {
-			struct shmipc_ioc_wait wait = { .deadline_ns = now_ns() + 20000 * MS };
+			struct shmipc_ioc_wait wait = { .deadline_ns = UINT64_MAX };
 
 			wait.seq = endpoint_arm(&ends[0]);
 			wait.flags = SHMIPC_WAIT_RING;
@@ -396,7 +396,7 @@ TEST_F_TIMEOUT(races, waiters_and_an_unmapping_thread, 120)
 		/* One side goes; both sleepers must come back. */
 		endpoint_unmap(&ends[round % 2]);
 		ASSERT_EQ(-EPIPE, sleeper_join(&sleepers[!(round % 2)]));
-		ASSERT_NE(0, sleeper_join(&sleepers[round % 2]));
+		ASSERT_EQ(-EPIPE, sleeper_join(&sleepers[round % 2]));
 		endpoint_close(&ends[0]);
 		endpoint_close(&ends[1]);
 	}

@@ -79,7 +79,7 @@ byte mem[10];
 chan buffer[4] = [K] of { byte, byte };  /* W(0), W(1), C, reaper */
 #define MINE_C buffer[2]
 #define MINE_D buffer[3]
-bool killed, signal;
+bool killed, sig;
 byte rings, sleeps;             /* ghosts */
 
 #define WAKE  d_step { if :: mem[STATE] == 1 -> mem[STATE] = 0 :: else fi }
@@ -214,13 +214,13 @@ inline wait() {
         :: else
         fi;
         if
-        :: signal -> signal = 0; again = 1; break                              /* EINTR: made again */
+        :: sig -> sig = 0; again = 1; break                                    /* EINTR: made again */
         :: else
         fi;
 #if BUG == 4
         MINE_C ! STATE, 1; empty(MINE_C);
 #endif
-        (mem[STATE] == 0 || signal);                                           /* schedule() */
+        (mem[STATE] == 0 || sig);                                           /* schedule() */
         MINE_C ! STATE, 1; empty(MINE_C)                                       /* (B) again */
      od;
      leave();
@@ -284,7 +284,7 @@ active proctype kicker() {
 #endif
 
 #if SIGNALS
-active proctype signaller() { signal = 1 }
+active proctype signaller() { sig = 1 }
 #endif
 
 /* One store leaves a buffer. */

@@ -7,6 +7,7 @@
 #define STRESS_BOARD_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -24,7 +25,9 @@ struct board_side {
 
 struct board {
 	struct board_side side[2];
-	_Atomic uint32_t arrived[3]; /* sides at each step of the end */
+	_Atomic uint32_t arrived[2]; /* sides at each step of the end */
+	_Atomic uint64_t rounds;     /* of the hostile-peer test */
+	_Atomic bool over;	     /* its last one */
 };
 
 /**

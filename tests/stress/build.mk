@@ -47,6 +47,11 @@ $(STRESS_BUILD)/control/late_produce.o: libshmipc/src/channel/produce.c tests/st
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(CFLAGS_EXTRA) -pthread -MMD -MP -include tests/stress/control/late_store.h -c -o $@ $<
 
+STRESS_HOSTILE := hostile victim attacker attacks_on_words attacks_on_sockets attacks_on_segments attacks_on_handover
+
+$(STRESS_BUILD)/hostile: $(STRESS_HOSTILE:%=$(STRESS_BUILD)/%.o) $(STRESS_SIDE) $(STRESS_ARCHIVE)
+	$(CC) $(CFLAGS) $(CFLAGS_EXTRA) $(LDFLAGS) -pthread -o $@ $^
+
 define STRESS_CONTROL_RULE
 $(STRESS_BUILD)/control-$1: $(STRESS_WITH_$1) $(STRESS_MAIN) $(STRESS_ARCHIVE)
 	$$(CC) $$(CFLAGS) $$(CFLAGS_EXTRA) $$(LDFLAGS) -pthread $(STRESS_WRAP_$1:%=-Wl,--wrap=%) -o $$@ $$^

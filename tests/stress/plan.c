@@ -24,6 +24,7 @@ static const char usage[] =
 	"  --burst N                       take turns, that many messages each\n"
 	"  --exact-size BYTES              all messages are that large\n"
 	"  --steady                        nothing is kept, waits have no deadline\n"
+	"  --round N                       with --threads: all N must have come before the next is sent\n"
 	"  --kill N                        N times: one side is killed at some point\n"
 	"  --slots N --slices N --segment BYTES --memory BYTES --shrink MS   the channel's\n"
 	"  --patience SECONDS              without progress until it is a hang (20)\n"
@@ -77,6 +78,7 @@ int plan_parse(struct plan *plan, int argc, char **argv)
 		{ "slots", 1, NULL, 1 },      { "slices", 1, NULL, 2 },	    { "segment", 1, NULL, 3 },
 		{ "memory", 1, NULL, 4 },     { "shrink", 1, NULL, 5 },	    { "patience", 1, NULL, 'p' },
 		{ "quiet", 0, NULL, 'q' },    { "exact-size", 1, NULL, 6 },   { "burst", 1, NULL, 7 }, { "steady", 0, NULL, 8 },
+		{ "round", 1, NULL, 9 },
 		{ 0 },
 	};
 	const struct shmipc_channel_options defaults = SHMIPC_CHANNEL_OPTIONS_INIT;
@@ -114,6 +116,7 @@ int plan_parse(struct plan *plan, int argc, char **argv)
 		case 6: plan->exact_size = strtoull(optarg, NULL, 0); break;
 		case 7: plan->burst = strtoull(optarg, NULL, 0); break;
 		case 8: plan->steady = true; break;
+		case 9: plan->round = strtoull(optarg, NULL, 0); break;
 		case 'p': plan->patience = atof(optarg); break;
 		case 'q': plan->quiet = true; break;
 		default: fputs(usage, stderr); return -1;

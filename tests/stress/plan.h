@@ -39,6 +39,7 @@ struct plan {
 	bool quiet;
 	uint64_t window; /* most messages ahead of the other side's; 0: changes all the time */
 	uint64_t burst; /* take turns: that many messages each; 0: do not */
+	uint64_t round; /* threads: that many each, then not on before all came; 0: on and on */
 	uint64_t exact_size; /* of every message; 0: as `sizes` says */
 	bool steady; /* nothing is kept, and no wait has a deadline: nothing makes up for a wake-up that was lost */
 };

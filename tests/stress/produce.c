@@ -157,6 +157,17 @@ static uint64_t take_turn(struct side *s, uint64_t sent)
 	return atomic_load(&s->received) >= turn * burst ? burst - sent % burst : 0;
 }
 
+/* What is lost at the end of a round nothing that follows makes up for. */
+static uint64_t finish_round(struct side *s, uint64_t sent)
+{
+	uint64_t round = s->plan->round, before = sent - sent % round;
+
+	if (sent == before && (atomic_load(&s->shared->side[0].received) < before ||
+			       atomic_load(&s->shared->side[1].received) < before))
+		return 0;
+	return round - sent % round;
+}
+
 /* How many may be sent before something comes back: phases of all kinds, from ping-pong to a flood. */
 static uint64_t find_credit(struct side *s, uint64_t sent)
 {
@@ -165,6 +176,8 @@ static uint64_t find_credit(struct side *s, uint64_t sent)
 
 	if (atomic_load(&s->in_done))
 		return GROUP_MAX;
+	if (s->plan->round)
+		return finish_round(s, sent);
 	if (s->plan->burst)
 		return take_turn(s, sent);
 	window = s->plan->window ? s->plan->window : windows[rng_below(&phase, 6)];

@@ -50,12 +50,13 @@ void side_init(struct side *s, const struct plan *plan, unsigned int endpoint, s
 	memset(s, 0, sizeof(*s));
 	s->plan = plan;
 	s->endpoint = endpoint;
+	s->shared = board;
 	s->board = &board->side[endpoint];
 	s->rng_out = plan->seed * 4 + endpoint;
 	s->rng_in = plan->seed * 4 + 2 + endpoint;
 	s->out = (struct recipe){ plan->seed * 2 + endpoint, plan->sizes, most_bytes(plan), plan->exact_size };
 	s->in = (struct recipe){ plan->seed * 2 + !endpoint, plan->sizes, most_bytes(plan), plan->exact_size };
-	s->until = clock_now() + (int64_t)(plan->seconds * 1e9);
+	atomic_store(&s->until, clock_now() + (int64_t)(plan->seconds * 1e9));
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_condattr_init(&attributes);
 	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);

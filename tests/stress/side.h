@@ -27,8 +27,9 @@ struct side {
 	const struct plan *plan;
 	unsigned int endpoint;
 	struct recipe out, in;
-	struct board_side *board;
-	int64_t until;
+	struct board *shared;
+	struct board_side *board; /* the own part of that */
+	_Atomic int64_t until;
 
 	/* The producing thread's: */
 	uint64_t rng_out;

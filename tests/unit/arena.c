@@ -233,6 +233,25 @@ static void freed_neighbours_join_in_every_order(struct pair *pair)
 	}
 }
 
+static void a_freed_slice_serves_a_request_of_its_own_size(struct pair *pair)
+{
+	uint64_t bytes;
+
+	(void)pair;
+	for (bytes = 64; bytes < 16 * KB; bytes += 64) {
+		struct arena a = make_arena(COUNT);
+		uint32_t first, rest = 0;
+
+		assert_code(arena_add(&a, 0, 32 * KB), 0);
+		first = alloc(&a, bytes);
+		while (rest != ARENA_NONE)
+			rest = arena_alloc(&a, bytes);
+		arena_free(&a, first);
+		assert_int_not_equal(arena_alloc(&a, bytes), ARENA_NONE);
+		arena_fini(&a);
+	}
+}
+
 static void numbers_that_run_out_refuse_slices_without_harm(struct pair *pair)
 {
 	struct arena a = make_arena(COUNT);
@@ -482,6 +501,7 @@ int main(int argc, char **argv)
 		ALONE(lending_less_than_was_taken_frees_the_rest),
 		ALONE(lending_says_size_tag_and_time_in_the_table),
 		ALONE(freed_neighbours_join_in_every_order),
+		ALONE(a_freed_slice_serves_a_request_of_its_own_size),
 		ALONE(numbers_that_run_out_refuse_slices_without_harm),
 		ALONE(lending_without_a_number_left_keeps_the_rest_with_the_slice),
 		ALONE(a_closed_segment_hands_out_nothing_and_takes_back_all),

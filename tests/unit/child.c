@@ -35,6 +35,11 @@ int child_hear(int control)
 
 void child_fork(struct child *child, const struct shmipc_channel_options *options, child_act *act)
 {
+	child_fork_as(child, options, act, geteuid(), getegid());
+}
+
+void child_fork_as(struct child *child, const struct shmipc_channel_options *options, child_act *act, uid_t uid, gid_t gid)
+{
 	int control[2], socket[2];
 	struct shmipc_channel *channel;
 	pid_t parent = getpid();
@@ -59,6 +64,8 @@ void child_fork(struct child *child, const struct shmipc_channel_options *option
 	alarm(60);
 	close(control[0]);
 	close(socket[0]);
+	if ((gid != getegid() && setgid(gid)) || (uid != geteuid() && setuid(uid)))
+		_exit(3);
 	r = shmipc_channel_receive(socket[1], options, FAR, &channel);
 	if (r) {
 		dprintf(STDERR_FILENO, "# child: receive says %d\n", r);

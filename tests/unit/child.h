@@ -24,8 +24,10 @@ typedef int child_act(struct shmipc_channel *channel, int control);
 /* Fork a child, create pair->a with these options (NULL: pair_options()), hand the other endpoint to the child. */
 void child_start(struct child *child, struct pair *pair, const struct shmipc_channel_options *options, child_act *act);
 
-/* Fork only; the child receives with these options and acts. */
+/* Fork only; the child receives with these options and acts; as another user. */
 void child_fork(struct child *child, const struct shmipc_channel_options *options, child_act *act);
+
+void child_fork_as(struct child *child, const struct shmipc_channel_options *options, child_act *act, uid_t uid, gid_t gid);
 
 /* One byte to the other side; one byte from it, -1: it is gone. */
 void child_tell(int control, char byte);
