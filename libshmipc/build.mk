@@ -9,7 +9,7 @@ LIB_SONAME := libshmipc.so.0
 LIB_SO := $(BUILD)/libshmipc/$(LIB_SONAME)
 
 $(LIB_OBJ): CPPFLAGS += -Ilibshmipc/src
-$(LIB_OBJ): CFLAGS_EXTRA += -fPIC -fvisibility=hidden -pthread
+$(LIB_OBJ): override CFLAGS += -fPIC -fvisibility=hidden -pthread
 
 $(LIB_A): $(LIB_OBJ)
 	rm -f $@

@@ -140,7 +140,7 @@ static void flip_lap(struct attacker *a)
 	}
 }
 
-static void storm(struct attacker *a, _Atomic uint32_t *word, uint32_t step)
+static void storm(_Atomic uint32_t *word, uint32_t step)
 {
 	int i;
 
@@ -150,22 +150,22 @@ static void storm(struct attacker *a, _Atomic uint32_t *word, uint32_t step)
 
 static void storm_rung(struct attacker *a)
 {
-	storm(a, &a->channel->own.words->rung, 8);
+	storm(&a->channel->own.words->rung, 8);
 }
 
 static void storm_seq(struct attacker *a)
 {
-	storm(a, &a->channel->own.words->seq, pick(a, 2) ? 1 : 8);
+	storm(&a->channel->own.words->seq, pick(a, 2) ? 1 : 8);
 }
 
 static void storm_cons(struct attacker *a)
 {
-	storm(a, &a->channel->own.words->cons, pick(a, 2) ? 1 : UINT32_MAX);
+	storm(&a->channel->own.words->cons, pick(a, 2) ? 1 : UINT32_MAX);
 }
 
 static void storm_retired(struct attacker *a)
 {
-	storm(a, pick(a, 2) ? &a->channel->own.words->retired : &a->channel->own.words->unmapped, pick(a, 64));
+	storm(pick(a, 2) ? &a->channel->own.words->retired : &a->channel->own.words->unmapped, pick(a, 64));
 }
 
 /* Ring for whatever the victim announces, without ever having anything to say. */

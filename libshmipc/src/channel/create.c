@@ -90,6 +90,8 @@ int endpoint_attach(struct shmipc_channel *ch, void *peer_head)
 		ch->bell.ops = &doorbell_kmod_ops;
 	} else {
 		ch->bell.ops = &doorbell_memfd_ops;
+		/* The peer's first segment is announced already; the descriptor is to be silent until there is news. */
+		region_memfd_drain(&ch->region);
 		r = watcher_add(&ch->watch, &ch->bell, ch->peer_id.pid);
 	}
 	if (!r)

@@ -116,11 +116,31 @@ static void unlink_free(struct arena *a, uint32_t n)
 		a->class_map &= ~(1u << class);
 }
 
+/* How many pieces of a list whose pieces may be too short are looked at. */
+#define FIT_TRIES 4
+
+/* A piece that was freed lately and is just long enough, if the length begins no class. */
+static uint32_t find_fit(const struct arena *a, uint32_t length)
+{
+	uint32_t class, subclass, n, i;
+
+	find_class(length, &class, &subclass);
+	n = a->heads[class][subclass];
+	for (i = 0; i < FIT_TRIES && n != ARENA_NONE; i++) {
+		if (a->pieces[n].length >= length)
+			return n;
+		n = a->pieces[n].list_next;
+	}
+	return ARENA_NONE;
+}
+
 /* The first piece of the first list whose every piece is long enough. */
 static uint32_t find_free(const struct arena *a, uint32_t length)
 {
-	uint32_t class, subclass, map;
+	uint32_t class, subclass, map, fit = find_fit(a, length);
 
+	if (fit != ARENA_NONE)
+		return fit;
 	find_class(round_to_class(length), &class, &subclass);
 	if (class >= ARENA_CLASSES)
 		return ARENA_NONE;

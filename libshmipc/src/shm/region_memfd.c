@@ -181,6 +181,9 @@ static void drain_locked(struct region *region)
 		count = 1;
 		atomic_fetch_add_explicit(&region->system_calls, 1, memory_order_relaxed);
 		n = fdpass_receive(region->fd, &a, sizeof(a), fds, &count, NULL);
+		/* A peer that died without reading what we sent: said once, and what it sent is still there. */
+		if (n == -ECONNRESET)
+			continue;
 		if (n <= 0 && n != -EPROTO)
 			return;
 		if (n == (ssize_t)sizeof(a) && count == 1) {

@@ -40,7 +40,7 @@ void late_store(_Atomic uint32_t *word, uint32_t value)
 
 void late_pause(void)
 {
-	pause_sometimes();
+	pause_once_in(64, 150000);
 }
 
 void late_drain_all(void)
