@@ -22,10 +22,11 @@ union control {
 	struct cmsghdr align;
 };
 
-static struct cmsghdr *add_control(struct msghdr *message, struct cmsghdr *last, int type, const void *data, size_t size)
+static struct cmsghdr *add_control(struct msghdr *message, struct cmsghdr *last, int type, const void *data,
+				   size_t size)
 {
-	struct cmsghdr *c = last ? (struct cmsghdr *)((char *)last + CMSG_ALIGN(last->cmsg_len)) :
-				   (struct cmsghdr *)message->msg_control;
+	struct cmsghdr *c = last ? (struct cmsghdr *)((char *)last + CMSG_ALIGN(last->cmsg_len))
+				 : (struct cmsghdr *)message->msg_control;
 
 	c->cmsg_level = SOL_SOCKET;
 	c->cmsg_type = type;
@@ -93,8 +94,9 @@ ssize_t fdpass_receive(int socket, void *data, size_t size, int *fds, int *count
 {
 	struct iovec iov = { .iov_base = data, .iov_len = size };
 	union control control;
-	struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.bytes,
-				  .msg_controllen = sizeof(control.bytes) };
+	struct msghdr message = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof(control.bytes)
+	};
 	int room = *count;
 	struct cmsghdr *c;
 	bool all = true;

@@ -31,7 +31,7 @@ static long sleep_until(const _Atomic uint32_t *word, uint32_t value, int privat
 	struct futex_entry entry = {
 		.value = value,
 		.address = (uintptr_t)word,
-		.flags = FUTEX_ENTRY_U32 | (uint32_t)private,
+		.flags = FUTEX_ENTRY_U32 | (uint32_t) private,
 	};
 	long r = syscall(SYS_futex_waitv, &entry, 1, 0, &time, CLOCK_MONOTONIC);
 
@@ -54,5 +54,6 @@ int futex_sleep(const _Atomic uint32_t *word, uint32_t value, enum futex_scope s
 
 void futex_wake(const _Atomic uint32_t *word, int count, enum futex_scope scope)
 {
-	syscall(SYS_futex, word, FUTEX_WAKE | (scope == FUTEX_IN_PROCESS ? FUTEX_PRIVATE_FLAG : 0), count, NULL, NULL, 0);
+	syscall(SYS_futex, word, FUTEX_WAKE | (scope == FUTEX_IN_PROCESS ? FUTEX_PRIVATE_FLAG : 0), count, NULL, NULL,
+		0);
 }

@@ -62,18 +62,27 @@ static char read_state(pid_t tid)
 	return end ? end[2] : 'X';
 }
 
-void worker_await_sleep(struct worker *worker)
+bool worker_sleeps(struct worker *worker)
 {
 	int64_t until = FAR;
 	int seen = 0;
 
-	/* Twice in a row: not a page fault or a lock on the way there. */
+	/* Some times in a row: not a page fault or a lock on the way there. */
 	while (seen < 3) {
 		seen = read_state(worker->tid) == 'S' ? seen + 1 : 0;
+		if (worker->over)
+			return false;
 		if (now_ns() > until)
-			fail_msg("the thread does not sleep%s", worker->over ? ": its call has returned" : "");
+			fail_msg("the thread does not sleep");
 		sleep_ms(2);
 	}
+	return true;
+}
+
+void worker_await_sleep(struct worker *worker)
+{
+	if (!worker_sleeps(worker))
+		fail_msg("the thread does not sleep: its call has returned with %d", worker->result);
 }
 
 int worker_join(struct worker *worker)

@@ -32,7 +32,10 @@ void worker_start(struct worker *worker);
 /* Start a thread that waits. */
 void worker_wait(struct worker *worker, struct shmipc_channel *channel, unsigned int events, int64_t deadline);
 
-/* Return when the thread sleeps in the kernel. */
+/* Wait until the thread sleeps in the kernel. False: its call has returned. */
+bool worker_sleeps(struct worker *worker);
+
+/* Return when the thread sleeps in the kernel; fails the test where its call has returned. */
 void worker_await_sleep(struct worker *worker);
 
 /* The call's result; fails the test if it does not end within FAR. */

@@ -62,9 +62,9 @@ struct doorbell {
 	const struct doorbell_ops *ops;
 	struct lane_words *own;
 	const struct lane_words *peer;
-	int fd;			/* what an event loop polls */
-	struct region *region; /* whose socket fd is, on memfd */
-	struct lane_tool *tool; /* rings, counted under the lock; sleeps, by the sleeper */
+	int fd;			   /* what an event loop polls */
+	struct region *region;	   /* whose socket fd is, on memfd */
+	struct lane_tool *tool;	   /* rings, counted under the lock; sleeps, by the sleeper */
 	_Atomic uint32_t sleeping; /* memfd: the seq of the thread in wait, or 0 */
 
 	struct lock lock;      /* compare and store of rung */

@@ -72,7 +72,7 @@ static int wait_memfd(struct doorbell *bell, uint32_t seq, uint32_t owed, int64_
 	int r = 0;
 
 	if (owed)
-		ring_memfd(bell, owed); /* a dead peer is seen below, when what it published is read */
+		ring_memfd(bell, owed);	     /* a dead peer is seen below, when what it published is read */
 	store_relaxed(&bell->sleeping, seq); /* (A) */
 	full_barrier();
 	for (;;) {
@@ -103,7 +103,7 @@ static void kick_memfd(struct doorbell *bell, uint32_t seq)
 {
 	const struct timespec pause = { .tv_nsec = KICK_AGAIN_NS };
 
-	full_barrier();			/* behind (C) */
+	full_barrier();		       /* behind (C) */
 	while (is_asleep(bell, seq)) { /* (D) */
 		count_call(bell);
 		futex_wake(&bell->peer->rung, INT_MAX, FUTEX_SHARED);

@@ -67,9 +67,9 @@ struct consumer {
 	uint32_t ret_prod; /* next entry of the own return ring */
 	bool peeked;	   /* the message in slot `next` was looked at */
 	bool flush_owed;   /* room was given back and the peer not asked yet whether it sleeps for it */
-	uint32_t size;	    /* the peeked message's, and its slice, as first read and checked */
+	uint32_t size;	   /* the peeked message's, and its slice, as first read and checked */
 	uint32_t slice;
-	uint64_t *kept; /* a bit for each slice number */
+	uint64_t *kept;			/* a bit for each slice number */
 	uint32_t held[SHMIPC_SEGMENTS]; /* kept messages in a segment of the peer's */
 	uint64_t mapped_bytes;
 	uint32_t failures; /* calls of peek that found nothing */
@@ -87,7 +87,8 @@ struct spinner {
 
 /* Who sleeps for whom: one thread announces, the others wait for it to leave. */
 struct room {
-	_Atomic uint32_t state;  /* ROOM_* bits, and the SHMIPC_READABLE and SHMIPC_WRITABLE that are waited for; a futex */
+	_Atomic uint32_t
+		state; /* ROOM_* bits, and the SHMIPC_READABLE and SHMIPC_WRITABLE that are waited for; a futex */
 	_Atomic uint32_t kicked; /* waits for these are to return */
 };
 enum { ROOM_EMPTY = 0, ROOM_LED = 1 << 8, ROOM_FOLLOWED = 1 << 9, ROOM_ARMED = 1 << 10 };

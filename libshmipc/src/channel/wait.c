@@ -113,7 +113,7 @@ static cold int follow(struct shmipc_channel *ch, unsigned int events, uint32_t 
 			return state & ROOM_ARMED ? -EBUSY : 0;
 		followed = state | ROOM_FOLLOWED | events;
 	} while (!atomic_compare_exchange_weak(&ch->room.state, &state, followed)); /* (R) */
-	seq = atomic_load(&ch->bell.own->seq);					     /* (S) */
+	seq = atomic_load(&ch->bell.own->seq);					    /* (S) */
 	if (seq & SEQ_ASLEEP && wanted_bits(events) & ~seq)
 		doorbell_kick(&ch->bell, seq);
 	if (is_over(ch, events))

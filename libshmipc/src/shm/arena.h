@@ -31,9 +31,9 @@
 struct arena_piece {
 	uint32_t at;
 	uint32_t length;
-	uint32_t before, after;	      /* neighbours in the segment */
+	uint32_t before, after;	       /* neighbours in the segment */
 	uint32_t list_prev, list_next; /* in a free list, or the list of unused numbers */
-	uint32_t size;		      /* lent: bytes of the message */
+	uint32_t size;		       /* lent: bytes of the message */
 	uint8_t segment;
 	uint8_t state; /* enum slice_state */
 };
@@ -41,9 +41,9 @@ struct arena_piece {
 struct arena_segment {
 	uint64_t bytes; /* 0: there is none with this number */
 	uint32_t first; /* its first piece */
-	uint32_t used;  /* pieces that are not free */
-	bool touched;   /* something was allocated since arena_segment_idle() last asked */
-	bool closed;    /* being retired: nothing is allocated from it */
+	uint32_t used;	/* pieces that are not free */
+	bool touched;	/* something was allocated since arena_segment_idle() last asked */
+	bool closed;	/* being retired: nothing is allocated from it */
 };
 
 struct arena {

@@ -43,10 +43,10 @@ struct lane_words {
 	_Atomic uint32_t rung;
 	_Alignas(LAYOUT_LINE) _Atomic uint32_t cons; /* slots of the peer's ring consumed */
 	/* Seldom written: */
-	_Alignas(LAYOUT_LINE) _Atomic uint32_t skip; /* 1: the owner publishes without a barrier */
-	_Atomic uint32_t cpu;			     /* 1 + processor the owner last waited on; 0: unknown */
-	_Atomic uint32_t retired;		     /* own segments given up: one bit each */
-	_Atomic uint32_t unmapped;		     /* the peer's retired segments that were unmapped here */
+	_Alignas(LAYOUT_LINE) _Atomic uint32_t skip;	 /* 1: the owner publishes without a barrier */
+	_Atomic uint32_t cpu;				 /* 1 + processor the owner last waited on; 0: unknown */
+	_Atomic uint32_t retired;			 /* own segments given up: one bit each */
+	_Atomic uint32_t unmapped;			 /* the peer's retired segments that were unmapped here */
 	_Alignas(LAYOUT_LINE) _Atomic uint32_t ret_cons; /* give-backs collected */
 };
 
@@ -129,7 +129,7 @@ struct slice_entry {
 	_Atomic uint32_t segment;
 	_Atomic uint64_t offset;
 	_Atomic uint32_t granules; /* of 64 bytes */
-	_Atomic uint32_t size; /* of the message in it */
+	_Atomic uint32_t size;	   /* of the message in it */
 	_Atomic uint32_t tag;
 	_Atomic uint32_t lent_ms; /* coarse CLOCK_MONOTONIC milliseconds, modulo 2^32 */
 };

@@ -30,8 +30,8 @@ struct region_ops {
 	/* Endpoint 0: the descriptors that endpoint 1 is to get. Returns how many; they stay the region's. */
 	int (*offer)(struct region *region, int *fds);
 	/* Endpoint 1: from those, which it takes over also on failure; reply: what endpoint 0 is to get. */
-	int (*accept)(struct region *region, const struct geometry *geometry, int *fds, int count,
-		      void **own, void **peer, int *reply);
+	int (*accept)(struct region *region, const struct geometry *geometry, int *fds, int count, void **own,
+		      void **peer, int *reply);
 	/* Endpoint 0: from the reply, likewise. The offered descriptors are closed. */
 	int (*complete)(struct region *region, const struct geometry *geometry, int *fds, int count, void **peer);
 	/* Who is at the other end, by the backend's own knowledge; NULL: it has none. */

@@ -72,8 +72,7 @@ static bool is_endpoint(int fd)
 	for (n = fd; digits-- > 0; n /= 10)
 		path[i + digits] = (char)('0' + n % 10);
 	length = readlink(path, name, sizeof(name));
-	return length == (ssize_t)strlen("anon_inode:[shmipc]") &&
-	       !memcmp(name, "anon_inode:[shmipc]", (size_t)length);
+	return length == (ssize_t)strlen("anon_inode:[shmipc]") && !memcmp(name, "anon_inode:[shmipc]", (size_t)length);
 }
 
 static int accept_kmod(struct region *region, const struct geometry *g, int *fds, int count, void **own, void **peer,
@@ -90,8 +89,7 @@ static int accept_kmod(struct region *region, const struct geometry *g, int *fds
 	if (!is_endpoint(region->fd) || call(region, SHMIPC_IOC_INFO, &info) || info.abi < SHMIPC_ABI)
 		return -EPROTO;
 	if (info.head_size[0] != g->head_bytes || info.head_size[1] != g->head_bytes ||
-	    info.lane_max[0] != g->head_bytes + g->memory_max ||
-	    info.lane_max[1] != g->head_bytes + g->memory_max)
+	    info.lane_max[0] != g->head_bytes + g->memory_max || info.lane_max[1] != g->head_bytes + g->memory_max)
 		return -EPROTO;
 	r = region_map(region->fd, SHMIPC_MMAP(SHMIPC_OWN, SHMIPC_HEAD), g->head_bytes, true, own);
 	if (r)
