@@ -13,9 +13,9 @@
  *
  * Which mappings keep an endpoint alive: writable ones in the mm it is bound to. Splitting is
  * refused, growing too (VM_DONTEXPAND), and fork leaves mappings out (VM_DONTCOPY), so that ->open
- * is called when a mapping moves, for the new place before ->close for the old one. If the process
- * asks for copies in its children nevertheless (MADV_DOFORK), a writable one counts for nothing, is
- * empty there (VM_WIPEONFORK), and ->fault leaves it so.
+ * is called when a mapping moves, for the new place before ->close for the old one. A process may ask
+ * for copies in its children nevertheless (MADV_DOFORK): such a copy has no pages, since ours are
+ * ordinary ones that a fault could enter (no VM_MIXEDMAP), and ->fault enters none in a writable one.
  *
  * Locking: all is called with mmap_lock held for writing, but ->fault; channel->lock nests inside.
  * A mapping holds its file, hence the endpoint and the channel, and a reference to its part
@@ -98,11 +98,10 @@ static int map_part_locked(struct shmipc_endpoint *ep, struct shmipc_part *part,
 		return -EINVAL;
 	if (!(vma->vm_flags & VM_WRITE))
 		vm_flags_mod(vma, 0, VM_MAYWRITE);
-	vm_flags_mod(vma, VM_DONTCOPY | VM_WIPEONFORK | VM_DONTEXPAND | VM_DONTDUMP, VM_MAYEXEC);
-
 	err = vm_insert_pages(vma, vma->vm_start, part->pages, &count);
 	if (err)
 		return err;
+	vm_flags_mod(vma, VM_DONTCOPY | VM_DONTEXPAND | VM_DONTDUMP, VM_MAYEXEC | VM_MIXEDMAP);
 
 	part->refs++;
 	vma->vm_private_data = part;

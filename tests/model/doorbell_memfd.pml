@@ -2,40 +2,24 @@
 /*
  * doorbell_memfd.pml: sleeping and waking without the module
  *
- * MODELLED  libshmipc/src/bell/doorbell_memfd.c
- *   Sleeper C takes N messages; its own thread K withdraws one of its sleeps (kick) to have it stop; the
- *   watcher D marks the peer dead and kicks. Waker W publishes, takes the duty (one step here), rings.
- *   PPOLL=0  futex_waitv on the peer's rung and the private word kicks: both values are loaded, then it is
- *            looked whether the sleep is over, then each word is compared and queued for, one after the other,
- *            each in one step; any wake-up of either ends it. ring: FUTEX_WAKE on rung. kick: kicks + 1, FUTEX_WAKE.
- *   PPOLL=1  ppoll on the socket and an eventfd. ring: a byte, dropped if the socket holds CAP of them.
- *            Before each look the socket is read empty; the eventfd is read after ppoll reported it.
- *   FIND     PPOLL=1: another thread reads the same socket for announced segments, F times
- *     1  and drops the wake-up bytes it finds
- *     2  and kicks the own sleeper if it found any
- * ASSUMES  sequentially consistent memory (doorbell_tso.pml; FUTEX_WAKE and send are full barriers).
- * CHECKED  no hang; rings <= sleeps; a C that ends with EPIPE has taken all that was published. "fair": no endless loop.
+ * MODELLED  libshmipc/src/bell/doorbell_memfd.c, with its letters.
+ *   Waker W publishes, takes the duty (one step here), wakes whoever sleeps on the futex rung.
+ *   Sleeper C takes N messages. It says in `sleeping` that it sleeps and for which seq (A), loads rung,
+ *   looks whether the sleep is over: rung, withdrawn, dead (B), and sleeps on rung: the kernel compares it with
+ *   the value that was loaded and queues C, in one step. A wake-up makes it look again.
+ *   Kicker K, a thread of C's process: withdraws a sleep (C), then wakes until `sleeping` is not that
+ *   sleep's any more (D). Watcher D: marks the peer dead (C), then wakes until nobody sleeps (D).
+ * ASSUMES  sequentially consistent memory; FUTEX_WAKE is a full barrier before it looks for sleepers.
+ * CHECKED  no hang; rings <= sleeps; a C that ends with EPIPE has taken all that was published.
+ *   "fair" only without kicks: a kicker wakes again and again, with pauses, until the sleeper has run.
  * OPTIONS  KICKS, DIE: 0 or 1   BUG
- *     1  the values for futex_waitv are loaded after the look
- *     2  a kick wakes, but does not change its word          3  the kick comes before seq is changed
- *     4  FUTEX_WAKE before rung is stored                    5  the wait is on rung alone
- *     6  kicked, then marked dead                            7  ppoll: the socket is emptied after the look
- *     8  ppoll: the eventfd is emptied after the look        9  ppoll: a waker rings the futex, not the socket
+ *     1  rung is loaded after the look              2  a kicker that wakes once
+ *     3  kicked, then withdrawn                     4  FUTEX_WAKE, then rung stored
+ *     5  `sleeping` said after the look             6  kicked, then marked dead
+ *     7  withdrawn and not kicked
  */
 #ifndef N
 #define N 2
-#endif
-#ifndef PPOLL
-#define PPOLL 0
-#endif
-#ifndef CAP
-#define CAP 1
-#endif
-#ifndef FIND
-#define FIND 0
-#endif
-#ifndef F
-#define F 1
 #endif
 #ifndef KICKS
 #define KICKS 0
@@ -48,20 +32,10 @@
 #endif
 byte prod, rung;                /* the peer's lane */
 byte seq;                       /* the own lane */
-byte kicks, kick_fd, bytes;     /* private futex; eventfd; wake-up bytes in the socket */
-bool on_rung, on_kicks, woken;  /* kernel: C's futex queues */
+byte sleeping;                  /* private: the seq of the thread in wait, or 0 */
+bool queued;                    /* kernel: C is on the futex's queue */
 bool dead, killed, stop;
 byte rings, sleeps;             /* ghosts */
-
-inline wake_rung() { d_step { if :: on_rung -> woken = 1 :: else fi } }
-inline kick() {
-#if PPOLL
-  kick_fd = 1
-#else
-  if :: BUG != 2 -> kicks++ :: else fi;
-  d_step { if :: on_kicks -> woken = 1 :: else fi }
-#endif
-}
 
 active proctype W() {
   byte s;
@@ -72,19 +46,13 @@ active proctype W() {
 #if BUG == 4
      s = seq;
      if
-     :: (s & 1) && s != rung -> wake_rung(); rung = s
+     :: (s & 1) && s != rung -> queued = 0; rung = s
      :: else
      fi
 #else
      atomic { s = seq; if :: (s & 1) && s != rung -> rung = s :: else -> s = 0 fi };
      if
-     :: s ->
-        d_step { rings++; assert(rings <= sleeps) };
-#if PPOLL && BUG != 9
-        d_step { if :: bytes < CAP -> bytes++ :: else fi }
-#else
-        wake_rung()
-#endif
+     :: s -> d_step { rings++; assert(rings <= sleeps) }; queued = 0
      :: else
      fi
 #endif
@@ -93,61 +61,41 @@ active proctype W() {
   } unless { killed }
 }
 
-/* Sets over: 1 rung or withdrawn, 2 dead. */
-inline look() {
-  if
-  :: rung == s -> over = 1
-  :: else ->
+inline wait() {
+  if :: BUG != 5 -> sleeping = s :: else fi;                             /* (A) */
+  do
+  :: if :: BUG != 1 -> v = rung :: else fi;
      if
-     :: seq != s -> over = 1
-     :: else -> if :: dead -> over = 2 :: else fi
-     fi
-  fi
+     :: rung == s || seq != s -> break                                   /* (B) */
+     :: else -> if :: dead -> over = 1; break :: else fi                 /* (B) */
+     fi;
+     if :: BUG == 1 -> v = rung :: else fi;
+     if :: BUG == 5 -> sleeping = s :: else fi;
+     atomic { if :: rung == v -> queued = 1 :: else fi };
+     !queued
+  od;
+  sleeping = 0
 }
 
-inline wait() {
-#if PPOLL
-  do
-  :: if :: BUG != 7 -> bytes = 0 :: else fi;
-     look();
-     if :: over -> break :: else fi;
-     if :: BUG == 7 -> bytes = 0 :: else fi;
-     if :: BUG == 8 -> kick_fd = 0 :: else fi;
-     (bytes || kick_fd);
-     if :: kick_fd && BUG != 8 -> kick_fd = 0 :: else fi
-  od;
-#else
-  do
-  :: if :: BUG == 1 -> look() :: else fi;
-     v = rung; k = kicks;
-     if
-     :: v == s && BUG != 1 -> over = 1
-     :: else -> if :: BUG != 1 -> look() :: else fi
-     fi;
-     if :: over -> break :: else fi;
-     woken = 0;
-     atomic { if :: rung == v -> on_rung = 1; again = 0 :: else -> again = 1 fi };
-     if
-     :: !again -> atomic { if :: kicks == k || BUG == 5 -> on_kicks = (BUG != 5) :: else -> again = 1 fi }
-     :: else
-     fi;
-     again || woken;                              /* EAGAIN: a word has changed; or asleep */
-     d_step { on_rung = 0; on_kicks = 0 }
-  od;
+#define MEANT(s) ((s) -> sleeping == (s) : sleeping != 0)
+inline kick(s) {
+#if BUG == 2
+  if :: MEANT(s) -> queued = 0 :: else fi
+#elif BUG != 7
+  do :: MEANT(s) -> queued = 0 :: else -> break od                       /* (D) */
 #endif
 }
 
 active proctype C() {
-  byte got, s, v, k, over;
-  bool again;
+  byte got, s, v;
+  bool over;
   do
   :: got < prod -> got++
   :: else ->
      if
-     :: over == 2 || stop || (got == N && !KICKS) -> break
+     :: over || stop || (got == N && !KICKS) -> break
      :: else
      fi;
-     over = 0;
      d_step { seq = (seq & 252) + 4 + 1; s = seq; sleeps++ };
      if
      :: got == prod && !stop -> wait()
@@ -155,19 +103,27 @@ active proctype C() {
      fi;
      seq = seq & 252
   od;
-  assert(over != 2 || got == prod)
+  assert(!over || got == prod)
 }
 
 #if KICKS
 active proctype kicker() {
-  byte s;
+  byte k;
   stop = 1;
 #if BUG == 3
-  kick();
-  atomic { s = seq; if :: s & 1 -> seq = s & 252 :: else fi }
+  k = seq;
+  if :: k & 1 -> kick(k) :: else fi;
+  atomic { if :: seq == k && (k & 1) -> seq = k & 252 :: else fi }
 #else
-  atomic { s = seq; if :: s & 1 -> seq = s & 252 :: else -> s = 0 fi };
-  if :: s -> kick() :: else fi
+  do
+  :: k = seq;
+     if
+     :: k & 1 ->
+        atomic { if :: seq == k -> seq = k & 252 :: else -> k = 0 fi };  /* (C) */
+        if :: k -> kick(k); break :: else fi                             /* changed under our feet */
+     :: else -> break                                                    /* awake: it looks before it sleeps */
+     fi
+  od
 #endif
 }
 #endif
@@ -177,24 +133,11 @@ active proctype watcher() {
   if
   :: killed = 1;
 #if BUG == 6
-     kick(); dead = 1
+     kick(0); dead = 1
 #else
-     dead = 1; kick()
+     dead = 1; kick(0)                                                   /* (C) */
 #endif
   :: skip
   fi
-}
-#endif
-
-#if FIND
-active proctype finder() {
-  byte n, taken;
-  do
-  :: n < F ->
-     n++;
-     d_step { taken = bytes; bytes = 0 };
-     if :: FIND == 2 && taken -> kick() :: else fi
-  :: else -> break
-  od
 }
 #endif

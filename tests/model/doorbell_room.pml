@@ -2,35 +2,35 @@
 /*
  * doorbell_room.pml: two threads of one endpoint wait at the same time: leader and follower
  *
- * MODELLED  libshmipc/src/channel/wait.c: sleep_once, lead, follow, with their words and letters.
- *   Thread A waits for data, thread B for room, each until it took all its items. `waiting` holds what is
- *   waited for (READ, WRITE), `state` who leads (EMPTY, LED, FOLLOWED), seq carries SPACE if room is asked for.
- *     lead    announce with the bits of all that wait; load waiting again (Q), wider: announce again;
- *             look for all that wait; kernel wait; seq even; state := EMPTY, was FOLLOWED: wake the room
- *     follow  waiting |= own (R); state LED -> FOLLOWED; load seq (S), too narrow: make it even by
- *             compare-and-swap and kick; look for oneself; sleep while state is FOLLOWED (a futex)
+ * MODELLED  libshmipc/src/channel/wait.c: sleep_once, lead, follow, with their letters.
+ *   Thread A waits for data, thread B for room, each until it took all its items. `state` is one word: whether
+ *   somebody leads (LED), whether somebody follows (FOLLOWED), and what all of them wait for (READ, WRITE).
+ *   Empty, a thread makes it LED and leads:
+ *     lead    announce with the bits of all that wait; load state again (Q), wider: announce again; look for
+ *             all that wait; kernel wait; seq even; state := empty, was FOLLOWED: wake the room
+ *     follow  state |= FOLLOWED and the own want (R); load seq (S), too narrow: make it even by
+ *             compare-and-swap and kick; look for oneself; sleep while state is what it was (a futex)
  *   Peer: one process publishes data, one publishes room, each rings by the usual rule (load, compare and
  *   store of rung in one step here). TIMEOUTS: so many sleeps of either thread may end by their deadline;
- *   the thread then waits anew or gives up (with LAZY, B always waits anew).
+ *   the thread then gives up (with LAZY: B alone, and it waits anew).
  *   LAZY: the peer sleeps at first, and does nothing until it was rung for. B publishes, takes the duty
- *   and leaves the system call to its next wait (SHMIPC_LAZY), at once or after a wait that timed out: a leader makes it together with its sleep.
- *   LAZY=1: a follower makes it before it sleeps. LAZY=2: it does not.
+ *   and leaves the system call to its next wait (SHMIPC_LAZY), at once or after a wait that timed out. A leader
+ *   makes it together with its sleep.  LAZY=1: a follower makes it before it sleeps. LAZY=2: it does not.
  *   DEP  0 the two come in any order   1 data comes only after B took its room (a reply to what B then sent)
  *        2 room comes only after A took its data
  *   BOTH=1: thread A waits for data or room.
- * ASSUMES  sequentially consistent memory: (R) and (S) are seq_cst operations, (E) is followed by a barrier.
  *   A thread does not sleep while something is there for another one that waits: in the code it would look,
  *   announce, look and leave again and again until that one runs. Here it stands still, so that a thread that
  *   was not woken shows as a hang.
+ * ASSUMES  sequentially consistent memory: (R) and (S) are seq_cst operations, (E) is followed by a barrier.
  * CHECKED  no hang of either thread.
  * OPTIONS  BUG
  *     1  a follower does not kick                       2  the leader leaves without waking the room
  *     3  the announcement has the leader's own bits     4  the leader looks for its own events alone
- *     5  no second load of waiting (Q)                  6  a follower loads seq (S) before it says what it wants (R)
+ *     5  no second load of state (Q)                    6  a follower loads seq (S) before it says what it wants (R)
  *     7  the kick does not change seq                   8  a leader whose deadline passed does not wake the room
  *     9  a follower sleeps without a look of its own after (R)
- *    10  the leader asks and looks for what `waiting` says, and not for its own events in any case (shows
- *        with BOTH=1: a thread that leaves takes the other's bit away)
+ *    10  a thread that leaves takes its wants out of the state, though another has the same (with BOTH=1)
  */
 #ifndef NA
 #define NA 1
@@ -58,36 +58,40 @@
 #endif
 #define READ 1
 #define WRITE 2
-#define EMPTY 0
-#define LED 1
-#define FOLLOWED 2
+#define WANTS 3
+#define LED 4
+#define FOLLOWED 8
 #define SPACE(w) (((w) & WRITE) -> 2 : 0)
 
 byte data, room, rung;          /* the peer's lane: what it published; the seq it took the duty for */
 byte seq;                       /* the own lane */
-byte state, waiting;            /* struct room */
+byte state;                     /* struct room */
 byte took_data, took_room;      /* what the threads have consumed */
+byte wants[2];                  /* ghost: what each thread waits for */
 bool queued, in_room[2];        /* kernel: asleep in WAIT; on the room's futex */
 bool owed, peer_awake = (LAZY == 0);
 byte timeouts = TIMEOUTS;
 bool gone;                      /* a thread gave up */
 
 #define THERE(e) (((e) & READ && data > took_data) || ((e) & WRITE && room > took_room))
+/* Something is there for a thread that waits. */
+#define OTHERS THERE(wants[0] | wants[1])
 #define TIMES_OUT atomic { timeouts > 0 && (!LAZY || me == 1) -> timeouts-- }
 
 inline lead() {
   do
-  :: bits = SPACE(BUG == 3 -> mine : (BUG == 10 -> waiting : waiting | mine));
-     d_step { seq = (((seq >> 2) + 1) % MOD) * 4 + 1 + bits; s = seq };               /* (E) (F) */
+  :: bits = SPACE(BUG == 3 -> mine : state);
+     d_step { seq = (((seq >> 2) + 1) % MOD) * 4 + 1 + bits; s = seq };  /* (E) (F) */
+     w = state;                                                          /* (Q) */
      if
-     :: BUG != 5 && BUG != 3 && (SPACE(waiting) & ~bits)                 /* (Q) */
+     :: BUG != 5 && BUG != 3 && (SPACE(w) & ~bits)
      :: else -> break
      fi
   od;
-  w = (BUG == 4 -> mine : (BUG == 10 -> waiting : waiting | mine));
+  if :: BUG == 4 -> w = mine :: else fi;
   late = 0;
   if
-  :: THERE(w)
+  :: THERE(w)                                                            /* (H) */
   :: else ->
      if :: owed -> owed = 0; peer_awake = 1 :: else fi;
      do
@@ -100,9 +104,9 @@ inline lead() {
      od
   fi;
   seq = seq & 252;
-  d_step { w = state; state = EMPTY };
+  d_step { w = state; state = 0 };
   if
-  :: w == FOLLOWED && BUG != 2 && !(BUG == 8 && late) -> in_room[0] = 0; in_room[1] = 0
+  :: (w & FOLLOWED) && BUG != 2 && !(BUG == 8 && late) -> in_room[0] = 0; in_room[1] = 0
   :: else
   fi;
   w = 0; bits = 0; s = 0
@@ -110,10 +114,7 @@ inline lead() {
 
 inline follow() {
   late = 0;
-#if BUG != 6
-  s = 0;
-#endif
-  atomic { if :: state == LED -> state = FOLLOWED; w = 1 :: state == FOLLOWED -> w = 1 :: else -> w = 0 fi };
+  atomic { if :: state & LED -> state = state | FOLLOWED | mine; w = state :: else -> w = 0 fi };   /* (R) */
   if
   :: !w
   :: else ->
@@ -123,9 +124,9 @@ inline follow() {
      if
      :: BUG != 1 && (s & 1) && (SPACE(mine) & ~s) ->
 #if BUG != 7
-        atomic { if :: seq == s -> seq = s & 252 :: else -> w = 2 fi };
+        atomic { if :: seq == s -> seq = s & 252 :: else -> s = 0 fi };
 #endif
-        if :: w == 1 -> queued = 0 :: else fi
+        if :: s -> queued = 0 :: else fi
      :: else
      fi;
 #if LAZY == 1
@@ -134,12 +135,15 @@ inline follow() {
      if
      :: BUG != 9 && THERE(mine)
      :: else ->
-        atomic { if :: state == FOLLOWED -> in_room[me] = 1 :: else fi };
+        atomic { if :: state == w -> in_room[me] = 1 :: else fi };
         if
         :: !in_room[me]
         :: TIMES_OUT -> in_room[me] = 0; late = 1
         fi
      fi
+#if BUG == 10
+     ; state = state & ~mine
+#endif
   fi;
   s = 0; w = 0
 }
@@ -148,13 +152,13 @@ inline sleep_once() {
 #if BUG == 6
   s = seq;
 #endif
-  waiting = waiting | mine;                                              /* (R) */
-  atomic { if :: state == EMPTY -> state = LED; w = 1 :: else -> w = 0 fi };
+  atomic { if :: state == 0 -> state = LED | mine; w = 1 :: else -> w = 0 fi };
+  wants[me] = mine;
   if
   :: w -> lead()
   :: else -> follow()
   fi;
-  waiting = waiting & ~mine;
+  wants[me] = 0
 }
 
 proctype A(byte me; byte mine) {
@@ -166,7 +170,7 @@ proctype A(byte me; byte mine) {
      if
      :: data > took_data -> took_data++
      :: else ->
-        !THERE(mine | waiting) || data > took_data;
+        !OTHERS || data > took_data;
         if
         :: data > took_data
         :: else ->
@@ -192,7 +196,7 @@ proctype B(byte me; byte mine) {
      if
      :: room > took_room -> took_room++
      :: else ->
-        !THERE(waiting) || room > took_room;
+        !OTHERS || room > took_room;
         if
         :: room > took_room
         :: else ->

@@ -82,8 +82,6 @@ static int exchange(struct shmipc_channel *a, struct shmipc_channel *b, const vo
 		r = shmipc_channel_peek(a, &message);
 	if (!r)
 		r = shmipc_channel_release(a, &message);
-	if (!r && shmipc_channel_peek(a, &message) != -EAGAIN)
-		r = -EIO;
 	return r;
 }
 
@@ -111,6 +109,26 @@ static void an_awake_peer_costs_no_system_call_by_our_own_count(struct pair *pai
 	assert_int_equal(stats_of(pair->b).system_calls, b.system_calls);
 	assert_int_equal(stats_of(pair->a).rings, a.rings);
 	assert_int_equal(stats_of(pair->a).messages_sent, a.messages_sent + 10000);
+}
+
+static void looking_in_vain_asks_now_and_then_whether_the_peer_lives(struct pair *pair)
+{
+	struct shmipc_message message;
+	uint64_t calls, looks = 0;
+	int64_t began, took;
+
+	pair_open(pair, NULL, NULL);
+	assert_code(exchange_many(pair->a, pair->b, 10), 0);
+	calls = stats_of(pair->a).system_calls;
+	began = now_ns();
+	while (now_ns() - began < 300000000) {
+		assert_code(shmipc_channel_peek(pair->a, &message), -EAGAIN);
+		looks++;
+	}
+	took = now_ns() - began;
+	calls = stats_of(pair->a).system_calls - calls;
+	assert_true(looks > 1000);
+	assert_true(calls <= (uint64_t)(took / 50000000) + 1);
 }
 
 static void a_message_costs_no_allocation(struct pair *pair)
@@ -364,6 +382,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		ON_BOTH(an_awake_peer_costs_no_system_call_by_our_own_count),
+		ON_BOTH(looking_in_vain_asks_now_and_then_whether_the_peer_lives),
 		ON_BOTH(a_message_costs_no_allocation),
 		ON_BOTH_FORKING(an_awake_peer_costs_no_system_call_by_the_kernels_word),
 		ON_BOTH(a_sleeper_costs_one_call_however_many_messages),

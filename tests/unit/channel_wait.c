@@ -282,6 +282,8 @@ static void a_signal_to_be_restarted_does_not_end_a_wait(struct pair *pair, enum
 	struct worker worker;
 	int i, j;
 
+	if (TESTS_TSAN)
+		skip_because("ThreadSanitizer runs handlers only when the system call is over");
 	open_in_mode(pair, sync);
 	handle_signal(SA_RESTART);
 	for (i = 0; i < 2; i++) {
