@@ -212,7 +212,9 @@ static void lending_says_size_tag_and_time_in_the_table(struct pair *pair)
 
 static void freed_neighbours_join_in_every_order(struct pair *pair)
 {
-	static const int orders[6][3] = { { 0, 1, 2 }, { 0, 2, 1 }, { 1, 0, 2 }, { 1, 2, 0 }, { 2, 0, 1 }, { 2, 1, 0 } };
+	static const int orders[6][3] = {
+		{ 0, 1, 2 }, { 0, 2, 1 }, { 1, 0, 2 }, { 1, 2, 0 }, { 2, 0, 1 }, { 2, 1, 0 }
+	};
 	int i, j;
 
 	(void)pair;

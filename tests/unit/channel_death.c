@@ -143,20 +143,20 @@ static void a_blocked_writer_gets_epipe(struct pair *pair, char way, enum shmipc
 	end_child(&child);
 }
 
-#define WAY(body, name, way, adverb, mode)                              \
-	static void body##_##name##_##adverb(struct pair *pair)         \
-	{                                                               \
-		body(pair, way, SHMIPC_SYNC_##mode);                    \
+#define WAY(body, name, way, adverb, mode)                                                                             \
+	static void body##_##name##_##adverb(struct pair *pair)                                                        \
+	{                                                                                                              \
+		body(pair, way, SHMIPC_SYNC_##mode);                                                                   \
 	}
-#define WAYS(body, adverb, mode)                          \
-	WAY(body, after_destroy, 'd', adverb, mode)       \
-	WAY(body, after_exit, 'x', adverb, mode)          \
-	WAY(body, after_exec, 'e', adverb, mode)          \
-	WAY(body, after_kill, 'k', adverb, mode)          \
+#define WAYS(body, adverb, mode)                                                                                       \
+	WAY(body, after_destroy, 'd', adverb, mode)                                                                    \
+	WAY(body, after_exit, 'x', adverb, mode)                                                                       \
+	WAY(body, after_exec, 'e', adverb, mode)                                                                       \
+	WAY(body, after_kill, 'k', adverb, mode)                                                                       \
 	WAY(body, though_a_forked_child_lives, 'f', adverb, mode)
-#define ON_WAYS(body, adverb)                                                                      \
-	ON_BOTH_FORKING(body##_after_destroy_##adverb), ON_BOTH_FORKING(body##_after_exit_##adverb), \
-		ON_BOTH_FORKING(body##_after_exec_##adverb), ON_BOTH_FORKING(body##_after_kill_##adverb), \
+#define ON_WAYS(body, adverb)                                                                                          \
+	ON_BOTH_FORKING(body##_after_destroy_##adverb), ON_BOTH_FORKING(body##_after_exit_##adverb),                   \
+		ON_BOTH_FORKING(body##_after_exec_##adverb), ON_BOTH_FORKING(body##_after_kill_##adverb),              \
 		ON_BOTH_FORKING(body##_though_a_forked_child_lives_##adverb)
 
 WAYS(what_was_sent_is_read_then_epipe, on_demand, DEMAND)

@@ -127,7 +127,7 @@ static void shrink_gives_idle_segments_back_on_both_sides(struct pair *pair)
 		pattern_take(pair->b, 2 * MB, 1);
 		assert_int_equal(count_lane_mappings(), mappings + 2);
 		assert_code(shmipc_channel_shrink(pair->a), 1);
-		assert_code(shmipc_channel_shrink(pair->a), 0); /* it is on its way */
+		assert_code(shmipc_channel_shrink(pair->a), 0);		      /* it is on its way */
 		assert_code(shmipc_channel_peek(pair->b, &message), -EAGAIN); /* unmaps */
 		assert_code(shmipc_channel_shrink(pair->a), 0);
 		assert_int_equal(memory_of(pair->a), initial);

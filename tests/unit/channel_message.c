@@ -37,8 +37,8 @@ static void submit(struct shmipc_channel *channel, struct shmipc_buffer *buffer,
 
 static void a_message_of_any_size_arrives_with_its_tag_and_kind(struct pair *pair)
 {
-	static const size_t sizes[] = { 0, 1, 15, 16, 17, 63, 64, 65, 111, 112, 113, 127, 128, 129, 4095, 4096, 4097, 32767,
-					32768, 32769, 100000, 1 << 20, 5 << 20 };
+	static const size_t sizes[] = { 0,   1,	  15,	16,   17,   63,	   64,	  65,	 111,	 112,	  113,	  127,
+					128, 129, 4095, 4096, 4097, 32767, 32768, 32769, 100000, 1 << 20, 5 << 20 };
 	size_t i;
 
 	pair_open(pair, NULL, NULL);
@@ -450,7 +450,8 @@ static void writing_to_the_peers_memory_is_a_segmentation_fault(struct pair *pai
 	assert_code(pattern_push(pair->a, 1000, 1, 0), 0);
 	status = child_end(&child);
 	/* A sanitizer reports it, and exits, in the signal's place. */
-	assert_true(WIFSIGNALED(status) ? WTERMSIG(status) == SIGSEGV : WEXITSTATUS(status) > 3 || WEXITSTATUS(status) == 1);
+	assert_true(WIFSIGNALED(status) ? WTERMSIG(status) == SIGSEGV
+					: WEXITSTATUS(status) > 3 || WEXITSTATUS(status) == 1);
 }
 
 static void peek_alone_never_blocks(struct pair *pair)

@@ -285,18 +285,18 @@ static void a_peer_that_goes_back_in_the_ring_is_ebadmsg(struct pair *pair)
 	is_broken(pair->a);
 }
 
-#define LIE(name, statement)                                                           \
-	static void name(struct pair *pair)                                            \
-	{                                                                              \
-		struct shmipc_message message;                                         \
-		struct slot *slot;                                                     \
-                                                                                       \
-		open_small(pair);                                                      \
-		slot = &pair->a->own.ring[0];                                          \
-		assert_code(pattern_push(pair->a, 1000, 1, 0), 0);                     \
-		statement;                                                             \
-		assert_code(shmipc_channel_peek(pair->b, &message), -EBADMSG);         \
-		is_broken(pair->b);                                                    \
+#define LIE(name, statement)                                                                                           \
+	static void name(struct pair *pair)                                                                            \
+	{                                                                                                              \
+		struct shmipc_message message;                                                                         \
+		struct slot *slot;                                                                                     \
+                                                                                                                       \
+		open_small(pair);                                                                                      \
+		slot = &pair->a->own.ring[0];                                                                          \
+		assert_code(pattern_push(pair->a, 1000, 1, 0), 0);                                                     \
+		statement;                                                                                             \
+		assert_code(shmipc_channel_peek(pair->b, &message), -EBADMSG);                                         \
+		is_broken(pair->b);                                                                                    \
 	}
 
 LIE(a_slot_that_carries_an_unknown_thing_is_ebadmsg, store_relaxed(&slot->what, 3u << 16))

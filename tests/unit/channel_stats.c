@@ -162,7 +162,8 @@ static void memory_bytes_is_what_is_mapped(struct pair *pair)
 	pattern_take(pair->b, 1 << 20, 1);
 	pattern_take(pair->b, 1000, 2);
 	pattern_take(pair->a, 1000, 3);
-	assert_int_equal(mapped_bytes() - before, 2 * (stats_of(pair->a).memory_bytes + stats_of(pair->b).memory_bytes));
+	assert_int_equal(mapped_bytes() - before,
+			 2 * (stats_of(pair->a).memory_bytes + stats_of(pair->b).memory_bytes));
 }
 
 static void the_tool_page_says_the_same(struct pair *pair)

@@ -92,7 +92,8 @@ static void a_deadline_passes(struct pair *pair, bool reader_first, bool readers
 	struct worker *first = readers_deadline ? &reader : &writer, *second = readers_deadline ? &writer : &reader;
 	int near = 100;
 
-	while (!try_both(pair, &reader, &writer, reader_first, readers_deadline ? near : 20000, readers_deadline ? 20000 : near)) {
+	while (!try_both(pair, &reader, &writer, reader_first, readers_deadline ? near : 20000,
+			 readers_deadline ? 20000 : near)) {
 		assert_code(worker_join(first), -ETIMEDOUT);
 		assert_code(shmipc_channel_kick(pair->a), 0);
 		worker_join(second);
@@ -223,7 +224,8 @@ static int send_all(struct worker *worker)
 
 	for (i = 0; i < TRAFFIC; i++) {
 		pattern_fill(data, size_of(i), i);
-		while ((r = shmipc_channel_push(worker->channel, data, size_of(i), i, (uint16_t)(i * 3), 0)) == -EAGAIN) {
+		while ((r = shmipc_channel_push(worker->channel, data, size_of(i), i, (uint16_t)(i * 3), 0)) ==
+		       -EAGAIN) {
 			r = shmipc_channel_wait(worker->channel, SHMIPC_WRITABLE, FAR);
 			if (r != SHMIPC_WRITABLE)
 				return r ? r : -1;
@@ -287,7 +289,9 @@ static void four_threads_and_a_fifth_that_counts(struct pair *pair, enum shmipc_
 	pair_open(pair, &options, &options);
 	for (i = 0; i < 5; i++) {
 		workers[i] = (struct worker){
-			.call = i == 4 ? watch_stats : i % 2 ? receive_all : send_all,
+			.call = i == 4	? watch_stats
+				: i % 2 ? receive_all
+					: send_all,
 			.channel = i < 2 || i == 4 ? pair->a : pair->b,
 		};
 		worker_start(&workers[i]);

@@ -9,21 +9,20 @@
 #include "worker.h"
 
 /* Each body once for each mode. */
-#define MODE(body, adverb, mode)                           \
-	static void body##_##adverb(struct pair *pair)     \
-	{                                                  \
-		body(pair, SHMIPC_SYNC_##mode);            \
+#define MODE(body, adverb, mode)                                                                                       \
+	static void body##_##adverb(struct pair *pair)                                                                 \
+	{                                                                                                              \
+		body(pair, SHMIPC_SYNC_##mode);                                                                        \
 	}
-#define SLEEPING_MODES(body)              \
-	MODE(body, on_demand, DEMAND)     \
-	MODE(body, adaptively, ADAPTIVE)  \
+#define SLEEPING_MODES(body)                                                                                           \
+	MODE(body, on_demand, DEMAND)                                                                                  \
+	MODE(body, adaptively, ADAPTIVE)                                                                               \
 	MODE(body, timed, TIMED)
-#define MODES(body)          \
-	SLEEPING_MODES(body) \
+#define MODES(body)                                                                                                    \
+	SLEEPING_MODES(body)                                                                                           \
 	MODE(body, polling, POLLING)
 #define IN_SLEEPING_MODES(body) ON_BOTH(body##_on_demand), ON_BOTH(body##_adaptively), ON_BOTH(body##_timed)
-#define IN_ALL_MODES(body) \
-	IN_SLEEPING_MODES(body), ON_BOTH(body##_polling)
+#define IN_ALL_MODES(body) IN_SLEEPING_MODES(body), ON_BOTH(body##_polling)
 
 static void open_in_mode(struct pair *pair, enum shmipc_sync sync)
 {
@@ -158,7 +157,8 @@ static void a_deadline_is_kept_and_never_early(struct pair *pair, enum shmipc_sy
 	fill(pair->b, 50);
 	for (i = 0; i < 12; i++) {
 		deadline = now_ns() + (i < 6 ? 30000 : 3000000) * (i % 6 + 1);
-		assert_code(shmipc_channel_wait(pair->b, i % 2 ? SHMIPC_READABLE : SHMIPC_WRITABLE, deadline), -ETIMEDOUT);
+		assert_code(shmipc_channel_wait(pair->b, i % 2 ? SHMIPC_READABLE : SHMIPC_WRITABLE, deadline),
+			    -ETIMEDOUT);
 		assert_true(now_ns() >= deadline);
 	}
 }

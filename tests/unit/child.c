@@ -38,7 +38,8 @@ void child_fork(struct child *child, const struct shmipc_channel_options *option
 	child_fork_as(child, options, act, geteuid(), getegid());
 }
 
-void child_fork_as(struct child *child, const struct shmipc_channel_options *options, child_act *act, uid_t uid, gid_t gid)
+void child_fork_as(struct child *child, const struct shmipc_channel_options *options, child_act *act, uid_t uid,
+		   gid_t gid)
 {
 	int control[2], socket[2];
 	struct shmipc_channel *channel;

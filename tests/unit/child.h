@@ -27,7 +27,8 @@ void child_start(struct child *child, struct pair *pair, const struct shmipc_cha
 /* Fork only; the child receives with these options and acts; as another user. */
 void child_fork(struct child *child, const struct shmipc_channel_options *options, child_act *act);
 
-void child_fork_as(struct child *child, const struct shmipc_channel_options *options, child_act *act, uid_t uid, gid_t gid);
+void child_fork_as(struct child *child, const struct shmipc_channel_options *options, child_act *act, uid_t uid,
+		   gid_t gid);
 
 /* One byte to the other side; one byte from it, -1: it is gone. */
 void child_tell(int control, char byte);
@@ -38,12 +39,12 @@ int child_end(struct child *child);
 void child_kill(struct child *child);
 
 /* In the child: leave with a status of its own that names the line. */
-#define child_check(condition)                                                            \
-	do {                                                                              \
-		if (!(condition)) {                                                       \
-			child_complain(__FILE__, __LINE__, #condition);                   \
-			return 1;                                                         \
-		}                                                                         \
+#define child_check(condition)                                                                                         \
+	do {                                                                                                           \
+		if (!(condition)) {                                                                                    \
+			child_complain(__FILE__, __LINE__, #condition);                                                \
+			return 1;                                                                                      \
+		}                                                                                                      \
 	} while (0)
 void child_complain(const char *file, int line, const char *what);
 

@@ -80,10 +80,10 @@ static void refuse_offer(struct pair *pair, void (*change)(struct packet *packet
 	pair->a = NULL;
 }
 
-#define CHANGE(name, statement)                          \
-	static void name(struct packet *packet)          \
-	{                                                \
-		statement;                               \
+#define CHANGE(name, statement)                                                                                        \
+	static void name(struct packet *packet)                                                                        \
+	{                                                                                                              \
+		statement;                                                                                             \
 	}
 
 CHANGE(flip_magic_low, packet->wire.magic ^= 1)
@@ -114,11 +114,14 @@ CHANGE(flip_memory_high, packet->wire.memory_max ^= 1ull << 62)
 static void an_offer_with_a_wrong_field_is_eproto(struct pair *pair)
 {
 	static void (*const changes[])(struct packet *) = {
-		flip_magic_low, flip_magic_high, flip_version, flip_version_high, flip_zero, set_status_positive,
-		set_status_enormous, set_status_negative, set_backend_auto, set_backend_unknown, flip_backend_high,
-		set_backend_other, set_slots_zero, flip_slots, double_slots, set_slots_huge, set_slices_zero, flip_slices,
-		halve_slices, set_segment_zero, set_segment_beyond_max, flip_segment_high, set_memory_zero,
-		flip_memory_high,
+		flip_magic_low,	     flip_magic_high,	  flip_version,
+		flip_version_high,   flip_zero,		  set_status_positive,
+		set_status_enormous, set_status_negative, set_backend_auto,
+		set_backend_unknown, flip_backend_high,	  set_backend_other,
+		set_slots_zero,	     flip_slots,	  double_slots,
+		set_slots_huge,	     set_slices_zero,	  flip_slices,
+		halve_slices,	     set_segment_zero,	  set_segment_beyond_max,
+		flip_segment_high,   set_memory_zero,	  flip_memory_high,
 	};
 	size_t i;
 
@@ -219,9 +222,10 @@ static void change_answer(struct pair *pair, void (*change)(struct packet *packe
 static void an_answer_with_a_wrong_field_is_eproto(struct pair *pair)
 {
 	static void (*const changes[])(struct packet *) = {
-		flip_magic_low, flip_magic_high, flip_version, flip_version_high, flip_zero, set_status_positive,
-		set_status_enormous, set_backend_auto, set_backend_other, set_slots_zero, double_slots, set_slices_zero,
-		halve_slices, set_segment_zero, flip_segment_high, set_memory_zero, flip_memory_high,
+		flip_magic_low,	     flip_magic_high,	  flip_version,	    flip_version_high, flip_zero,
+		set_status_positive, set_status_enormous, set_backend_auto, set_backend_other, set_slots_zero,
+		double_slots,	     set_slices_zero,	  halve_slices,	    set_segment_zero,  flip_segment_high,
+		set_memory_zero,     flip_memory_high,
 	};
 	size_t i;
 

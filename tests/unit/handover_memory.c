@@ -234,12 +234,12 @@ static void close_both(struct pair *pair)
 	pair->a = pair->b = NULL;
 }
 
-#define REFUSED(kind)                                                    \
-	static void kind##_is_refused_in_an_offer_and_an_answer(struct pair *pair) \
-	{                                                                \
-		offer(pair, kind, -EPROTO);                              \
-		close_both(pair);                                        \
-		answer(pair, kind, -EPROTO);                             \
+#define REFUSED(kind)                                                                                                  \
+	static void kind##_is_refused_in_an_offer_and_an_answer(struct pair *pair)                                     \
+	{                                                                                                              \
+		offer(pair, kind, -EPROTO);                                                                            \
+		close_both(pair);                                                                                      \
+		answer(pair, kind, -EPROTO);                                                                           \
 	}
 
 REFUSED(unsealed)

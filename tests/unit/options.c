@@ -41,17 +41,17 @@ static void accept(const struct shmipc_channel_options *options)
 	assert_string_equal(message, "");
 }
 
-#define REFUSE(field, value)                                        \
-	do {                                                        \
-		struct shmipc_channel_options options_ = defaults;  \
-		options_.field = (value);                           \
-		refuse(&options_, #field);                          \
+#define REFUSE(field, value)                                                                                           \
+	do {                                                                                                           \
+		struct shmipc_channel_options options_ = defaults;                                                     \
+		options_.field = (value);                                                                              \
+		refuse(&options_, #field);                                                                             \
 	} while (0)
-#define ACCEPT(field, value)                                        \
-	do {                                                        \
-		struct shmipc_channel_options options_ = defaults;  \
-		options_.field = (value);                           \
-		accept(&options_);                                  \
+#define ACCEPT(field, value)                                                                                           \
+	do {                                                                                                           \
+		struct shmipc_channel_options options_ = defaults;                                                     \
+		options_.field = (value);                                                                              \
+		accept(&options_);                                                                                     \
 	} while (0)
 
 static void the_defaults_are_good(struct pair *pair)
@@ -85,7 +85,7 @@ static void backend_has_to_be_one_of_the_enumeration(struct pair *pair)
 	ACCEPT(backend, SHMIPC_BACKEND_KMOD);
 	ACCEPT(backend, SHMIPC_BACKEND_MEMFD);
 	REFUSE(backend, (enum shmipc_backend)3);
-	REFUSE(backend, (enum shmipc_backend)-1);
+	REFUSE(backend, (enum shmipc_backend) - 1);
 }
 
 static void sync_has_to_be_one_of_the_enumeration(struct pair *pair)
@@ -95,7 +95,7 @@ static void sync_has_to_be_one_of_the_enumeration(struct pair *pair)
 	ACCEPT(sync, SHMIPC_SYNC_POLLING);
 	ACCEPT(sync, SHMIPC_SYNC_TIMED);
 	REFUSE(sync, (enum shmipc_sync)4);
-	REFUSE(sync, (enum shmipc_sync)-1);
+	REFUSE(sync, (enum shmipc_sync) - 1);
 }
 
 static void slots_are_a_power_of_two_within_bounds(struct pair *pair)

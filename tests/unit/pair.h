@@ -47,10 +47,12 @@ struct scenario {
 void scenario_run(void **state);
 int scenario_end(void **state);
 
-#define ON_BACKEND(prefix, which, test, why)                                      \
-	{                                                                         \
-		prefix #test, scenario_run, NULL, scenario_end,                   \
-			&(struct scenario){ test, SHMIPC_BACKEND_##which, why }   \
+#define ON_BACKEND(prefix, which, test, why)                                                                           \
+	{                                                                                                              \
+		prefix #test, scenario_run, NULL, scenario_end, &(struct scenario)                                     \
+		{                                                                                                      \
+			test, SHMIPC_BACKEND_##which, why                                                              \
+		}                                                                                                      \
 	}
 #define ON_MEMFD(test) ON_BACKEND("memfd: ", MEMFD, test, NULL)
 #define ON_KMOD(test) ON_BACKEND("kmod: ", KMOD, test, NULL)
@@ -67,7 +69,7 @@ int scenario_end(void **state);
 #define ALONE_FORKING(test) ON_BACKEND("", AUTO, test, NO_TSAN)
 
 /* Run a table of tests; with an argument, those alone whose names match that pattern. */
-#define RUN_TESTS(tests, argc, argv) \
+#define RUN_TESTS(tests, argc, argv)                                                                                   \
 	(cmocka_set_test_filter((argc) > 1 ? (argv)[1] : NULL), cmocka_run_group_tests(tests, NULL, NULL))
 
 /* A return value: 0, a count, or -errno, shown by name when it is another one. */
@@ -108,14 +110,14 @@ int64_t soon(int64_t milliseconds);
 void sleep_ms(int milliseconds);
 
 /* Look every millisecond, for as long as FAR, until a condition holds. */
-#define await(condition)                                                                  \
-	do {                                                                              \
-		int64_t await_until_ = FAR;                                               \
-		while (!(condition)) {                                                    \
-			if (now_ns() > await_until_)                                      \
-				fail_msg("never came true: %s", #condition);              \
-			sleep_ms(1);                                                      \
-		}                                                                         \
+#define await(condition)                                                                                               \
+	do {                                                                                                           \
+		int64_t await_until_ = FAR;                                                                            \
+		while (!(condition)) {                                                                                 \
+			if (now_ns() > await_until_)                                                                   \
+				fail_msg("never came true: %s", #condition);                                           \
+			sleep_ms(1);                                                                                   \
+		}                                                                                                      \
 	} while (0)
 
 /* Open descriptors of this process; mappings of lanes in it. */

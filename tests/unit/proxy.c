@@ -38,7 +38,8 @@ void proxy_open(struct proxy *proxy, struct pair *pair, const struct shmipc_chan
 	assert_code(shmipc_channel_create(options ? options : &defaults, &pair->a), 0);
 	pair_sockets(proxy->up);
 	pair_sockets(proxy->down);
-	proxy->sender = (struct worker){ .call = call_send, .channel = pair->a, .argument = &proxy->up[0], .deadline = FAR };
+	proxy->sender =
+		(struct worker){ .call = call_send, .channel = pair->a, .argument = &proxy->up[0], .deadline = FAR };
 	worker_start(&proxy->sender);
 	proxy_receive(&proxy->receiver, &proxy->down[0]);
 }
@@ -50,8 +51,9 @@ void packet_take(int socket, struct packet *packet)
 		char bytes[CMSG_SPACE(PACKET_FDS * sizeof(int)) + CMSG_SPACE(sizeof(struct ucred))];
 		struct cmsghdr align;
 	} control;
-	struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.bytes,
-				  .msg_controllen = sizeof(control.bytes) };
+	struct msghdr message = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof(control.bytes)
+	};
 	struct pollfd poll_fd = { .fd = socket, .events = POLLIN };
 	struct cmsghdr *c;
 

@@ -254,6 +254,8 @@ static int accept_endpoint(const struct shmipc_channel_options *options, const s
 	if (own) {
 		int lane = endpoint_own_lane(ch, own);
 
+		if (lane == -EAGAIN)
+			lane = -EPROTO; /* a socket that was handed over full */
 		r = r ? r : lane;
 	}
 	if (r)

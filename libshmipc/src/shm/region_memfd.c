@@ -99,13 +99,16 @@ static int offer_memfd(struct region *region, int *fds)
 	return 2;
 }
 
-static bool is_seqpacket(int fd)
+/* One end of a pair like the one that create makes; who is at the other end is the sender's affair. */
+static bool is_connected_seqpacket(int fd)
 {
+	socklen_t size = sizeof(int), name_size = sizeof(struct sockaddr_storage);
+	struct sockaddr_storage name;
 	int type = 0, domain = 0;
-	socklen_t size = sizeof(int);
 
 	return !getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) && type == SOCK_SEQPACKET &&
-	       !getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) && domain == AF_UNIX;
+	       !getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) && domain == AF_UNIX &&
+	       !getpeername(fd, (struct sockaddr *)&name, &name_size);
 }
 
 static int accept_memfd(struct region *region, const struct geometry *g, int *fds, int count, void **own, void **peer,
@@ -113,7 +116,7 @@ static int accept_memfd(struct region *region, const struct geometry *g, int *fd
 {
 	int r;
 
-	if (count != 2 || !is_seqpacket(fds[0]))
+	if (count != 2 || !is_connected_seqpacket(fds[0]))
 		return -EPROTO;
 	region->fd = fds[0];
 	fds[0] = -1;
