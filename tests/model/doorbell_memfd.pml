@@ -81,7 +81,9 @@ inline wait() {
 inline kick(s) {
 #if BUG == 2
   if :: MEANT(s) -> queued = 0 :: else fi
-#elif BUG != 7
+#elif BUG == 7
+  skip
+#else
   do :: MEANT(s) -> queued = 0 :: else -> break od                       /* (D) */
 #endif
 }

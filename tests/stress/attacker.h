@@ -20,6 +20,7 @@ struct attacker {
 struct attack {
 	const char *name;
 	void (*run)(struct attacker *attacker);	   /* again and again during the round */
+	bool relentless;			   /* and on, for as long as the victim is there */
 	void (*before)(struct attacker *attacker); /* before the handover, where the attacker is the creator */
 	void (*instead)(struct attacker *attacker); /* of an honest handover */
 };

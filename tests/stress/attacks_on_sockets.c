@@ -162,12 +162,12 @@ static void make_it_block(struct attacker *a)
 }
 
 const struct attack attacks_on_sockets[] = {
-	{ .name = "send empty messages", .run = send_nothing },
-	{ .name = "send empty messages with descriptors", .run = send_nothing_with_fds },
+	{ .name = "send empty messages", .run = send_nothing, .relentless = true },
+	{ .name = "send empty messages with descriptors", .run = send_nothing_with_fds, .relentless = true },
 	{ .name = "send garbage", .run = send_garbage },
 	{ .name = "send large messages", .run = send_too_much },
-	{ .name = "flood with bytes", .run = flood_with_bytes },
-	{ .name = "flood with descriptors", .run = flood_with_fds },
+	{ .name = "flood with bytes", .run = flood_with_bytes, .relentless = true },
+	{ .name = "flood with descriptors", .run = flood_with_fds, .relentless = true },
 	{ .name = "shut the socket down", .run = shut_down },
 	{ .name = "take messages away", .run = take_messages_away },
 	{ .name = "close the descriptor", .run = close_descriptor },

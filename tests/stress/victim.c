@@ -31,6 +31,7 @@ struct victim {
 	struct shmipc_message held[HELD_MAX];
 	unsigned int held_count;
 	bool starved;
+	bool alone; /* one thread works on the channel */
 	_Atomic uint64_t sum; /* of all bytes read, so that they are */
 };
 
@@ -102,6 +103,21 @@ static void release_held(struct victim *v)
 	check_call(v, "release of a kept message", shmipc_channel_release(v->channel, &m), begin_call(), 0, false);
 }
 
+/* Between peek and release anything may be called; the message stays where it is. */
+static void call_in_between(struct victim *v)
+{
+	int64_t begin;
+
+	usleep(rng_below(&v->rng_in, 2) ? 0 : 50); /* the peer is to have the time to take it away */
+	begin = begin_call();
+	check_call(v, "wait", shmipc_channel_wait(v->channel, SHMIPC_READABLE, 1), begin, -ETIMEDOUT, false);
+	if (!v->alone)
+		return;
+	begin = begin_call();
+	check_call(v, "arm", shmipc_channel_arm(v->channel, SHMIPC_READABLE), begin, 0, false);
+	check_call(v, "disarm", shmipc_channel_disarm(v->channel), begin, 0, false);
+}
+
 /* 0: there was one. */
 static int receive_one(struct victim *v)
 {
@@ -114,9 +130,8 @@ static int receive_one(struct victim *v)
 	read_message(v, &m);
 	if (rng_below(&v->rng_in, 4) == 0 && !shmipc_channel_peek(v->channel, &again))
 		read_message(v, &again);
-	if (rng_below(&v->rng_in, 8) == 0) { /* between peek and release anything may be called */
-		begin = begin_call();
-		r = check_call(v, "wait", shmipc_channel_wait(v->channel, SHMIPC_READABLE, 1), begin, -ETIMEDOUT, false);
+	if (rng_below(&v->rng_in, 4) == 0) {
+		call_in_between(v);
 		read_message(v, &m);
 	}
 	if (v->held_count < HELD_MAX && rng_below(&v->rng_in, 3) == 0) {
@@ -320,6 +335,7 @@ void victim_round(const struct order *order, int socket, double patience)
 							   work_without_waiting };
 	struct victim v = { .order = order, .slack = (int64_t)(patience * 1e9 / 4) };
 	void *guards[2];
+	unsigned int mode;
 	int r;
 
 	v.rng_out = order->seed ^ 0x1c71;
@@ -331,7 +347,9 @@ void victim_round(const struct order *order, int socket, double patience)
 		words_add(v.channel);
 		guard_head(v.channel, guards, true);
 		v.until = clock_now() + order->ms * 1000000ll;
-		modes[rng_below(&v.rng_out, 4)](&v);
+		mode = (unsigned int)rng_below(&v.rng_out, 4);
+		v.alone = modes[mode] != work_in_threads;
+		modes[mode](&v);
 		while (v.held_count)
 			release_held(&v);
 		work(&v);

@@ -32,11 +32,13 @@ $(UNIT_BUILD)/headers/use.o: tests/unit/headers/use.cc libshmipc/include/shmipc/
 
 $(UNIT_BUILD)/headers/%.c.o: libshmipc/include/shmipc/%.h
 	@mkdir -p $(@D)
-	echo '#include "shmipc/$*.h"' | $(CC) -Ilibshmipc/include -std=c99 -Wall -Wextra -Wpedantic -Werror -x c -c -o $@ -
+	echo '#include "shmipc/$*.h"' | \
+		$(CC) -Ilibshmipc/include -std=c99 -Wall -Wextra -Wpedantic -Werror -x c -c -o $@ -
 
 $(UNIT_BUILD)/headers/%.cc.o: libshmipc/include/shmipc/%.h
 	@mkdir -p $(@D)
-	echo '#include "shmipc/$*.h"' | $(CXX) -Ilibshmipc/include -std=c++11 -Wall -Wextra -Wpedantic -Werror -x c++ -c -o $@ -
+	echo '#include "shmipc/$*.h"' | \
+		$(CXX) -Ilibshmipc/include -std=c++11 -Wall -Wextra -Wpedantic -Werror -x c++ -c -o $@ -
 
 # It counts what the library allocates.
 $(UNIT_BUILD)/channel_calls: LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc

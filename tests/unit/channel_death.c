@@ -278,6 +278,18 @@ static void destroy_in_the_same_process_is_heard_too(struct pair *pair)
 	assert_code(shmipc_channel_peek(pair->b, &message), -EPIPE);
 }
 
+static void new_memory_of_the_dead_is_read_though_they_never_looked_at_ours(struct pair *pair)
+{
+	pair_open(pair, NULL, NULL);
+	assert_code(shmipc_channel_grow(pair->b, 1 << 20), 0);
+	assert_code(pattern_push(pair->a, 1 << 20, 1, 0), 0);
+	shmipc_channel_destroy(pair->a);
+	pair->a = NULL;
+	assert_code(shmipc_channel_wait(pair->b, SHMIPC_READABLE, FAR), SHMIPC_READABLE);
+	pattern_take(pair->b, 1 << 20, 1);
+	assert_code(shmipc_channel_wait(pair->b, SHMIPC_READABLE, FAR), -EPIPE);
+}
+
 static int act_peer(struct shmipc_channel *channel, int control)
 {
 	child_tell(control, 'r');
@@ -356,6 +368,7 @@ int main(int argc, char **argv)
 		ON_BOTH_FORKING(a_message_in_hand_stays_readable_after_the_senders_end),
 		ON_BOTH_FORKING(buffers_open_at_the_peers_end_can_be_ended),
 		ON_BOTH(destroy_in_the_same_process_is_heard_too),
+		ON_BOTH(new_memory_of_the_dead_is_read_though_they_never_looked_at_ours),
 		ON_BOTH_FORKING(the_peer_is_who_the_kernel_says),
 		ON_BOTH_FORKING(a_peer_of_another_user_is_named_so),
 	};
