@@ -110,20 +110,19 @@ static void forge_returns(struct attacker *a)
 	in->ret_prod++;
 }
 
-/* Every slot a hole, for as long as the other side steps over them. */
+/* Every slot a hole, the next ones there before the other side comes to them. */
 static void send_holes(struct attacker *a)
 {
 	struct producer *out = &a->channel->out;
-	int64_t i;
+	struct slot *ring = a->channel->own.ring;
+	uint32_t i, limit;
 
 	for (i = 0; i < 20000; i++) {
-		struct slot *slot = &a->channel->own.ring[out->prod & out->mask];
-
-		while (out->prod - load_relaxed(&a->channel->peer.words->cons) >= a->channel->geometry.slots)
-			if (attack_is_over(a))
-				return;
-		store_relaxed(&slot->what, (uint32_t)(SLOT_HOLE << 16));
-		store_release(&slot->lap, ++out->prod);
+		limit = load_relaxed(&a->channel->peer.words->cons) + a->channel->geometry.slots;
+		for (; (int32_t)(limit - out->prod) > 0; out->prod++) {
+			store_relaxed(&ring[out->prod & out->mask].what, (uint32_t)(SLOT_HOLE << 16));
+			store_release(&ring[out->prod & out->mask].lap, out->prod + 1);
+		}
 	}
 }
 

@@ -255,19 +255,23 @@ static void idle_memory_is_given_back_timed(struct pair *pair)
 
 static void memory_in_use_is_not_idle(struct pair *pair)
 {
+	int64_t began = now_ns(), last = began, now;
 	struct worker owner;
-	uint32_t i;
+	uint32_t i, gaps = 0;
 
-	open_small(pair, 32 * KB, 16 * MB, 30);
-	assert_code(pattern_push(pair->a, 1 * MB, 0, 0), 0);
-	pattern_take(pair->b, 1 * MB, 0);
+	open_small(pair, 32 * KB, 16 * MB, 150);
+	assert_code(pattern_push(pair->a, 256 * KB, 0, 0), 0);
+	pattern_take(pair->b, 256 * KB, 0);
 	worker_wait(&owner, pair->a, SHMIPC_READABLE, FAR);
-	for (i = 1; i < 60; i++) {
-		assert_code(pattern_push(pair->a, 1 * MB, i, 0), 0);
+	for (i = 1; now_ns() - began < 700000000; i++) {
+		assert_code(pattern_push(pair->a, 256 * KB, i, 0), 0);
 		sleep_ms(3);
-		pattern_take(pair->b, 1 * MB, i);
+		pattern_take(pair->b, 256 * KB, i);
+		now = now_ns();
+		gaps += now - last > 75000000; /* the machine was busy with other things */
+		last = now;
 	}
-	assert_true(stats_of(pair->a).growths < 20);
+	assert_true(stats_of(pair->a).growths <= 1 + 2 * gaps);
 	assert_code(shmipc_channel_kick(pair->a), 0);
 	assert_code(worker_join(&owner), 0);
 }
