@@ -20,7 +20,7 @@
  *   user: look once more                           user: LOAD E.seq, gives s
  *                                                  user: STORE P.rung = s
  *   STORE state = INTERRUPTIBLE
- *   STORE E.waiter = me      (A)                   xchg P.rang, full barrier  (D)
+ *   STORE E.waiter = me      (A)                   replace P.rang, full barrier (D)
  *   full barrier             (B)                   LOAD E.waiter              (E)
  *   LOAD P.rung              (C)                   wake it if its state says so
  *   schedule() if it is not s
@@ -44,9 +44,9 @@
  * A RING REPEATED
  *
  * rang remembers for which value of rung the endpoint has rung; a ring for the same value is a
- * restarted one and is ignored: the first one has passed (D) and did or does (E). Two threads that
- * ring at the same time for different values may leave the older one in rang; the cost of that is a
- * wake too many. A value that nobody has rung for is never in rang.
+ * restarted one and is ignored: the first one has passed (D) and did or does (E). rang is loaded
+ * before rung and replaced only if it has not changed since, so that of two threads that ring at the
+ * same time none puts an older value back, and no sleep is rung for twice.
  *
  * GIVING WAY
  *
@@ -188,7 +188,7 @@ int shmipc_doorbell_wait(struct shmipc_endpoint *ep, u32 seq, ktime_t *deadline)
 		set_current_state(TASK_INTERRUPTIBLE);			/* (B) again */
 	}
 	__set_current_state(TASK_RUNNING);
-	RCU_INIT_POINTER(ep->waiter, NULL);
+	smp_store_release(&ep->waiter, NULL);	/* sleeps is the next one's to count */
 	trace_shmipc_wait(ep, seq, err, slept);
 	return err;
 }
@@ -205,13 +205,19 @@ int shmipc_doorbell_wait(struct shmipc_endpoint *ep, u32 seq, ktime_t *deadline)
  */
 int shmipc_doorbell_ring(struct shmipc_endpoint *ep, bool sync)
 {
-	u32 rung = READ_ONCE(ep->words->rung);
+	u32 rang, rung;
 	bool found;
 
 	if (READ_ONCE(ep->channel->dead))
 		return -EPIPE;
-	if (xchg(&ep->rang, rung) == rung)		/* (D) */
-		return 0;
+	do {
+		rang = READ_ONCE(ep->rang);
+		rung = READ_ONCE(ep->words->rung);
+		if (rang == rung) {
+			smp_mb();
+			return 0;
+		}
+	} while (cmpxchg(&ep->rang, rang, rung) != rang);	/* (D) */
 	found = wake_endpoint(ep->peer, sync ? sync_wake_flags : 0, EPOLLIN);
 	if (found)
 		atomic_long_inc(&ep->rings);

@@ -335,7 +335,7 @@ int shmipc_channel_wait(struct shmipc_channel *channel, unsigned int events, int
  * shmipc_channel_kick - make the threads that wait on this endpoint return
  *
  * One wait to read and one to write ends for it, now or when it is next called; one that is for both
- * takes both. Any thread. Since 0.1. Returns 0.
+ * takes both. Any thread, but no signal handler. Since 0.1. Returns 0.
  */
 int shmipc_channel_kick(struct shmipc_channel *channel);
 
@@ -354,7 +354,8 @@ int shmipc_channel_fd(struct shmipc_channel *channel);
  * @channel: to arm
  * @events: SHMIPC_READABLE, or with SHMIPC_WRITABLE
  *
- * After POLLIN: disarm, peek and release until -EAGAIN, arm. Since 0.1.
+ * After POLLIN: disarm, peek and release until -EAGAIN, arm. While it is armed there is no peek, release
+ * or keep. Since 0.1.
  *
  * Returns 0: armed. 1: not armed, there is something already: go on. -EBUSY: a thread waits.
  */

@@ -119,7 +119,7 @@ static inline uint32_t doorbell_announce(struct doorbell *bell, uint32_t bits)
 	seq = (seq & ~SEQ_BITS) + SEQ_STEP + (SEQ_ASLEEP | bits);
 	store_relaxed(&bell->own->seq, seq); /* (E) */
 	full_barrier();			     /* (F) */
-	if (unlikely(load_relaxed(&bell->peer->skip)))
+	if (unlikely(load_acquire(&bell->peer->skip)))
 		doorbell_pay_barrier(bell); /* (G) */
 	count(&bell->tool->sleeps, 1);
 	return seq;

@@ -23,6 +23,7 @@
  */
 #include <errno.h>
 #include <limits.h>
+#include <sched.h>
 #include <sys/socket.h>
 #include <time.h>
 
@@ -44,9 +45,11 @@ static int ring_memfd(struct doorbell *bell, uint32_t peer_seq)
 
 	count_call(bell);
 	if (peer_seq & SEQ_FD) {
-		if (send(bell->fd, &byte, 1, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 &&
-		    (errno == EPIPE || errno == ECONNRESET))
-			return -EPIPE;
+		while (send(bell->fd, &byte, 1, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && errno != EAGAIN) {
+			if (errno == EPIPE || errno == ECONNRESET)
+				return -EPIPE;
+			sched_yield(); /* no memory for a byte: it must get there */
+		}
 	} else {
 		futex_wake(&bell->own->rung, INT_MAX, FUTEX_SHARED);
 	}
@@ -119,7 +122,8 @@ static bool is_dead_memfd(struct doorbell *bell)
 
 static void clear_memfd(struct doorbell *bell)
 {
-	region_memfd_drain(bell->region);
+	if (region_memfd_drain(bell->region))
+		store_release(&bell->dead, true);
 }
 
 const struct doorbell_ops doorbell_memfd_ops = {

@@ -68,9 +68,9 @@ static void report_death_locked(uint64_t id)
 		if (w->id != id)
 			continue;
 		end_watch_locked(w);
-		/* A forked child may still hold the peer's end: make event loops see the hang-up too. */
-		shutdown(w->socket, SHUT_RDWR);
 		doorbell_die(w->bell);
+		/* A forked child may still hold the peer's end; now that it is marked event loops see it too. */
+		shutdown(w->socket, SHUT_RDWR);
 		return;
 	}
 }

@@ -43,7 +43,7 @@ static int see_retired(struct shmipc_channel *ch)
 		ch->peer.segment[i].bytes = 0;
 	}
 	store_release(&ch->own.words->unmapped, retired);
-	ch->in.flush_owed = true;
+	store_relaxed(&ch->in.flush_owed, true);
 	return 0;
 }
 
@@ -51,7 +51,7 @@ int consume_chores(struct shmipc_channel *ch)
 {
 	int r = has_chores(ch) ? see_retired(ch) : 0;
 
-	if (ch->in.flush_owed)
+	if (load_relaxed(&ch->in.flush_owed))
 		consume_flush(ch);
 	return r;
 }
@@ -105,7 +105,7 @@ static int find_nothing(struct shmipc_channel *ch)
 	bool dead = ask_dead(ch, &ch->in.failures);
 	int r;
 
-	if (ch->in.flush_owed)
+	if (load_relaxed(&ch->in.flush_owed))
 		consume_flush(ch);
 	if (unlikely(has_chores(ch))) {
 		r = see_retired(ch);
@@ -145,7 +145,7 @@ static __attribute__((noinline)) int peek_further(struct shmipc_channel *ch, con
 		return r ? r : note_peeked(ch, m);
 	case SLOT_HOLE:
 		step_over_slot(ch);
-		ch->in.flush_owed = true;
+		store_relaxed(&ch->in.flush_owed, true);
 		return 1;
 	default: /* or a message too long for its slot */
 		return break_channel(ch);
@@ -201,7 +201,7 @@ static inline void give_back(struct shmipc_channel *ch, uint32_t slice)
 /* Room was given back. A sleeper that is seen to want it is woken now, another one by consume_flush(). */
 static inline void owe_flush(struct shmipc_channel *ch)
 {
-	ch->in.flush_owed = true;
+	store_relaxed(&ch->in.flush_owed, true);
 	if (unlikely(doorbell_asks(&ch->bell, SEQ_ASLEEP | SEQ_SPACE)))
 		consume_flush(ch);
 }

@@ -65,6 +65,7 @@ int endpoint_own_lane(struct shmipc_channel *ch, void *head)
 		.sync = ch->options.sync,
 		.geometry = ch->geometry,
 	};
+	store_relaxed(&ch->own.words->pays, process_may_skip());
 	ch->out.mask = ch->geometry.slots - 1;
 	ch->out.limit = ch->geometry.slots;
 	ch->in.mask = ch->geometry.slots - 1;

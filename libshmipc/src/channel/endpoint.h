@@ -64,10 +64,10 @@ struct producer {
 struct consumer {
 	uint32_t next; /* slot to read next; what the own lane's cons says */
 	uint32_t mask;
-	uint32_t ret_prod; /* next entry of the own return ring */
-	bool peeked;	   /* the message in slot `next` was looked at */
-	bool flush_owed;   /* room was given back and the peer not asked yet whether it sleeps for it */
-	uint32_t size;	   /* the peeked message's, and its slice, as first read and checked */
+	uint32_t ret_prod;	 /* next entry of the own return ring */
+	bool peeked;		 /* the message in slot `next` was looked at */
+	_Atomic bool flush_owed; /* room was given back and the peer not asked yet whether it sleeps for it */
+	uint32_t size;		 /* the peeked message's, and its slice, as first read and checked */
 	uint32_t slice;
 	uint64_t *kept;			/* a bit for each slice number */
 	uint32_t held[SHMIPC_SEGMENTS]; /* kept messages in a segment of the peer's */
@@ -170,7 +170,7 @@ void consume_wake(struct shmipc_channel *ch);
 /* What was given back is seen, and a peer that sleeps for it woken. */
 static inline void consume_flush(struct shmipc_channel *ch)
 {
-	ch->in.flush_owed = false;
+	store_relaxed(&ch->in.flush_owed, false);
 	full_barrier(); /* (B) of doorbell.h, behind (N) and (O) */
 	if (unlikely(doorbell_asks(&ch->bell, SEQ_ASLEEP | SEQ_SPACE)))
 		consume_wake(ch);

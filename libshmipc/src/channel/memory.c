@@ -54,6 +54,18 @@ static void free_segment(struct shmipc_channel *ch, uint32_t segment)
 	count(&ch->own.tool->retires, 1);
 }
 
+/* Wake a peer that sleeps: it has a segment to unmap, or an answer to take back. */
+static void tell_peer(struct shmipc_channel *ch)
+{
+	uint32_t seq = 0;
+
+	full_barrier();
+	if (doorbell_asks(&ch->bell, SEQ_ASLEEP))
+		seq = doorbell_take(&ch->bell, SEQ_ASLEEP);
+	if (seq)
+		doorbell_ring(&ch->bell, seq);
+}
+
 static void collect_unmapped(struct shmipc_channel *ch)
 {
 	struct producer *out = &ch->out;
@@ -69,6 +81,7 @@ static void collect_unmapped(struct shmipc_channel *ch)
 		free_segment(ch, segment);
 	}
 	store_release(&ch->own.words->retired, out->retiring);
+	tell_peer(ch);
 	store_relaxed(&out->grown, out->retiring || out->arena.bytes > out->arena.segment[0].bytes);
 }
 
@@ -176,18 +189,6 @@ int memory_alloc_locked(struct shmipc_channel *ch, uint64_t bytes, uint32_t *sli
 		return r;
 	*slice = arena_alloc(&out->arena, bytes);
 	return *slice == ARENA_NONE ? -EAGAIN : 0;
-}
-
-/* Wake a peer that sleeps: it has a segment to unmap. */
-static void tell_peer(struct shmipc_channel *ch)
-{
-	uint32_t seq = 0;
-
-	full_barrier();
-	if (doorbell_asks(&ch->bell, SEQ_ASLEEP))
-		seq = doorbell_take(&ch->bell, SEQ_ASLEEP);
-	if (seq)
-		doorbell_ring(&ch->bell, seq);
 }
 
 int memory_shrink_locked(struct shmipc_channel *ch, bool idle_only)

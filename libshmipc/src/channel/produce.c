@@ -58,8 +58,12 @@ static cold int find_slot(struct shmipc_channel *ch, unsigned int flags)
 		return 0;
 	if (ask_dead(ch, &ch->out.failures))
 		return -EPIPE;
+	/* What was given back so far is no news to one who waits for room. */
+	lock_take(&ch->out.lock);
+	r = memory_collect_locked(ch);
 	store_relaxed(&ch->out.starved, true);
-	return -EAGAIN;
+	lock_release(&ch->out.lock);
+	return r ? r : -EAGAIN;
 }
 
 static apart int reserve_slice(struct shmipc_channel *ch, size_t size, struct shmipc_buffer *buffer)
@@ -210,7 +214,7 @@ static apart int submit_slice(struct shmipc_channel *ch, const struct shmipc_buf
 static cold void start_skipping(struct shmipc_channel *ch)
 {
 	ch->out.ring_mark = ch->out.prod;
-	if (SHMIPC_TSAN || !process_may_skip())
+	if (SHMIPC_TSAN || !process_may_skip() || !load_relaxed(&ch->peer.words->pays))
 		return;
 	store_relaxed(&ch->own.words->skip, 1);
 	full_barrier();

@@ -75,12 +75,16 @@ static inline uint32_t wanted_bits(uint32_t events)
 	return events & SHMIPC_WRITABLE ? SEQ_SPACE : 0;
 }
 
-/* Behind an announcement, whose full barrier is enough for this too: what consume_flush() is for. */
+/*
+ * What consume_flush() is for, behind a full barrier of the caller's. A thread that waits for room alone may be the
+ * consuming one and may not be: it asks, and leaves the asking to the other one too.
+ */
 static inline void flush_behind_barrier(struct shmipc_channel *ch, unsigned int events)
 {
-	if (!(events & SHMIPC_READABLE) || !ch->in.flush_owed)
+	if (!load_relaxed(&ch->in.flush_owed))
 		return;
-	ch->in.flush_owed = false;
+	if (events & SHMIPC_READABLE)
+		store_relaxed(&ch->in.flush_owed, false);
 	if (unlikely(doorbell_asks(&ch->bell, SEQ_ASLEEP | SEQ_SPACE)))
 		consume_wake(ch);
 }
@@ -116,6 +120,7 @@ static cold int follow(struct shmipc_channel *ch, unsigned int events, uint32_t 
 	seq = atomic_load(&ch->bell.own->seq);					    /* (S) */
 	if (seq & SEQ_ASLEEP && wanted_bits(events) & ~seq)
 		doorbell_kick(&ch->bell, seq);
+	settle_owed(ch);
 	if (is_over(ch, events))
 		return 0;
 	return futex_sleep(&ch->room.state, followed, FUTEX_IN_PROCESS, deadline);
@@ -162,8 +167,10 @@ static struct spinner *spinner_of(struct shmipc_channel *ch, unsigned int events
 static inline void settle(struct shmipc_channel *ch, unsigned int events)
 {
 	settle_owed(ch);
-	if (events & SHMIPC_READABLE && ch->in.flush_owed)
-		consume_flush(ch);
+	if (load_relaxed(&ch->in.flush_owed)) {
+		full_barrier();
+		flush_behind_barrier(ch, events);
+	}
 }
 
 /* Let time pass as the mode says. 0: look again; or -errno. */
@@ -317,6 +324,8 @@ int shmipc_channel_disarm(struct shmipc_channel *ch)
 		return 0;
 	if (ch->bell.ops->clear)
 		ch->bell.ops->clear(&ch->bell);
+	/* The descriptor may have spoken of the peer's end alone; who drains after this learns of it. */
+	ch->bell.ops->is_dead(&ch->bell);
 	leave_armed(ch);
 	return 0;
 }

@@ -81,8 +81,10 @@ void region_unmap(void *base, uint64_t bytes);
 
 /**
  * region_memfd_drain - read what came on a memfd region's socket: wake-up bytes, announced segments
+ *
+ * Returns whether the other side has hung up.
  */
-void region_memfd_drain(struct region *region);
+bool region_memfd_drain(struct region *region);
 
 /**
  * region_map - mmap with what all mappings have in common

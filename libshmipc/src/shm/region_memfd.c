@@ -174,7 +174,8 @@ static void take_announcement_locked(struct region *region, const struct announc
 /* At most this many messages a call: a peer that keeps sending does not keep us. */
 #define DRAIN_MAX 256
 
-static void drain_locked(struct region *region)
+/* Whether the other side has hung up: only then is a message empty. */
+static bool drain_locked(struct region *region)
 {
 	struct announcement a;
 	int fds[1], count, i;
@@ -188,7 +189,7 @@ static void drain_locked(struct region *region)
 		if (n == -ECONNRESET)
 			continue;
 		if (n <= 0 && n != -EPROTO)
-			return;
+			return n == 0;
 		if (n == (ssize_t)sizeof(a) && count == 1) {
 			take_announcement_locked(region, &a, fds[0]);
 			continue;
@@ -197,13 +198,17 @@ static void drain_locked(struct region *region)
 			region->broken = true;
 		fdpass_close(fds, count);
 	}
+	return false;
 }
 
-void region_memfd_drain(struct region *region)
+bool region_memfd_drain(struct region *region)
 {
+	bool hung_up;
+
 	pthread_mutex_lock(&region->lock);
-	drain_locked(region);
+	hung_up = drain_locked(region);
 	pthread_mutex_unlock(&region->lock);
+	return hung_up;
 }
 
 static void drop_pending_locked(struct region *region, uint32_t segment)
