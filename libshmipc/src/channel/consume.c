@@ -100,7 +100,7 @@ static int find_slice(struct shmipc_channel *ch, const struct slot *slot, struct
 }
 
 /* The next slot is not published. 1: it is by now. */
-static int find_nothing(struct shmipc_channel *ch)
+static apart int find_nothing(struct shmipc_channel *ch)
 {
 	bool dead = ask_dead(ch, &ch->in.failures);
 	int r;
@@ -134,8 +134,8 @@ static inline int note_peeked(struct shmipc_channel *ch, const struct shmipc_mes
 }
 
 /* The next slot is published, and carries something else than a message that fits in it. 1: look at the next. */
-static __attribute__((noinline)) int peek_further(struct shmipc_channel *ch, const struct slot *slot, uint32_t what,
-						  struct shmipc_message *m)
+static apart int peek_further(struct shmipc_channel *ch, const struct slot *slot, uint32_t what,
+			      struct shmipc_message *m)
 {
 	int r;
 
@@ -214,7 +214,7 @@ static inline void step_on(struct shmipc_channel *ch)
 	step_over_slot(ch);
 }
 
-static int release_kept(struct shmipc_channel *ch, const struct shmipc_message *m)
+static apart int release_kept(struct shmipc_channel *ch, const struct shmipc_message *m)
 {
 	uint32_t slice = number_of(m->slice), segment = m->slice >> 24;
 	uint64_t bit;

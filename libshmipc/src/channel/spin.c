@@ -20,6 +20,8 @@
 /* Looks without, and with, a pause between two of them, before the clock is read. */
 #define LOOKS_TIGHT 64
 #define LOOKS_PAUSED 32
+/* Every look for room takes the line that the consumer writes with each message: seldom, then, and for more at a time. */
+#define PAUSES_FOR_ROOM 16
 
 /* Say where this endpoint waits, for the peer's spin_pays(). */
 static uint32_t note_cpu(struct shmipc_channel *ch)
@@ -81,16 +83,16 @@ static void note_gap(struct spinner *s, int64_t now)
 /* Look until something is there (1), or until `limit` (0); 0 also when it stops paying. */
 int spin_until(struct shmipc_channel *ch, struct spinner *s, unsigned int events, int64_t limit)
 {
+	int pauses = events & SHMIPC_READABLE ? 1 : PAUSES_FOR_ROOM, i;
 	int64_t now, last;
-	int i;
 
-	for (i = 0; i < LOOKS_TIGHT; i++)
+	for (i = 0; i < LOOKS_TIGHT / pauses; i++)
 		if (is_over(ch, events))
 			goto won;
 	last = process_now();
 	for (;;) {
 		for (i = 0; i < LOOKS_PAUSED; i++) {
-			if (is_over(ch, events))
+			if (i % pauses == 0 && is_over(ch, events))
 				goto won;
 			spin_pause();
 		}
