@@ -106,7 +106,7 @@ struct shmipc_channel_options {
 #define SHMIPC_CHANNEL_OPTIONS_INIT                                                                 \
 	{                                                                                           \
 		sizeof(struct shmipc_channel_options), SHMIPC_BACKEND_AUTO, SHMIPC_SYNC_ADAPTIVE,   \
-			256, 512, 32768, 64 << 20, 1000, 20000, 1000000                             \
+			256, 512, 32768, 64 << 20, 1000, 50000, 1000000                             \
 	}
 
 /**
