@@ -214,7 +214,7 @@ int shmipc_doorbell_ring(struct shmipc_endpoint *ep, bool sync)
 		rang = READ_ONCE(ep->rang);
 		rung = READ_ONCE(ep->words->rung);
 		if (rang == rung) {
-			smp_mb();
+			smp_mb();			/* a ring ignored is a barrier as well */
 			return 0;
 		}
 	} while (cmpxchg(&ep->rang, rang, rung) != rang);	/* (D) */
