@@ -34,9 +34,9 @@
  *    11  WAIT does not compare the own seq
  *    12  WAIT, restarted after a signal, goes on without comparing rung (trusts the wake it missed)
  *   XCHG
- *     1  rang is exchanged. Two rings at one time may leave the older value there; a repeat of the newer
+ *     1  rang is exchanged (wrong). Two rings at one time may leave the older value there; a repeat of the newer
  *        one then rings once more than there was a sleep. Without repeats (REPEAT=0) it cannot.
- *     2  compare-and-swap loop that loads rang, then rung: never a ring too many
+ *     2  compare-and-swap loop that loads rang, then rung, as the code has it: never a ring too many
  *   REPEAT  how many of its RINGs each waker makes twice
  *   DIE, KICKS, SIGNALS  0 or 1; N0, N1 messages of the wakers
  */
@@ -50,7 +50,7 @@
 #define BUG 0
 #endif
 #ifndef XCHG
-#define XCHG 1
+#define XCHG 2
 #endif
 #ifndef REPEAT
 #define REPEAT 0
