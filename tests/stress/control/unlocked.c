@@ -17,7 +17,7 @@ uint32_t __wrap_doorbell_take(struct doorbell *bell, uint32_t bits)
 
 	if ((seq & bits) != bits || seq == load_relaxed(&bell->rung))
 		return 0;
-	pause_once_in(4, 600000);
+	pause_once_in(4, 200000);
 	store_relaxed(&bell->rung, seq);
 	store_release(&bell->own->rung, seq);
 	count(&bell->tool->rings, 1);
