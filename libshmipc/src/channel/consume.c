@@ -26,6 +26,16 @@ cold void consume_wake(struct shmipc_channel *ch)
 		doorbell_ring(&ch->bell, seq);
 }
 
+static bool is_held(struct shmipc_channel *ch, uint32_t segment)
+{
+	bool held;
+
+	lock_take(&ch->in.lock);
+	held = ch->in.held[segment];
+	lock_release(&ch->in.lock);
+	return held || (ch->in.peeked && ch->in.slice != IN_SLOT && ch->in.slice >> 24 == segment);
+}
+
 /* Unmap what the peer retired; answer what it took back. memory.c has the four steps. */
 static int see_retired(struct shmipc_channel *ch)
 {
@@ -35,7 +45,7 @@ static int see_retired(struct shmipc_channel *ch)
 	for (; new; new &= new - 1) {
 		i = (uint32_t)__builtin_ctz(new);
 		/* What the application may still look at was not given back, so it cannot be retired. */
-		if (ch->in.held[i] || (ch->in.peeked && ch->in.slice != IN_SLOT && ch->in.slice >> 24 == i))
+		if (is_held(ch, i))
 			return break_channel(ch);
 		ch->region.ops->forget(&ch->region, i, ch->peer.segment[i].base, ch->peer.segment[i].bytes);
 		ch->in.mapped_bytes -= ch->peer.segment[i].bytes;
@@ -191,7 +201,7 @@ static inline uint32_t number_of(uint32_t slice)
 	return slice & 0xffffff;
 }
 
-static inline void give_back(struct shmipc_channel *ch, uint32_t slice)
+static inline void give_back_locked(struct shmipc_channel *ch, uint32_t slice)
 {
 	uint32_t index = ch->in.ret_prod++;
 
@@ -214,20 +224,28 @@ static inline void step_on(struct shmipc_channel *ch)
 	step_over_slot(ch);
 }
 
-static apart int release_kept(struct shmipc_channel *ch, const struct shmipc_message *m)
+apart int consume_give_back(struct shmipc_channel *ch, uint32_t message_slice)
 {
-	uint32_t slice = number_of(m->slice), segment = m->slice >> 24;
+	uint32_t slice = number_of(message_slice), segment = message_slice >> 24;
 	uint64_t bit;
+	bool kept;
 
-	if (m->slice == IN_SLOT || slice >= ch->geometry.slices || segment >= SHMIPC_SEGMENTS)
+	if (message_slice == IN_SLOT || slice >= ch->geometry.slices || segment >= SHMIPC_SEGMENTS)
 		return -EINVAL;
 	bit = 1ull << (slice % 64);
-	if (!(ch->in.kept[slice / 64] & bit))
+	lock_take(&ch->in.lock);
+	kept = ch->in.kept[slice / 64] & bit;
+	if (kept) {
+		ch->in.kept[slice / 64] &= ~bit;
+		ch->in.held[segment]--;
+		give_back_locked(ch, slice);
+	}
+	lock_release(&ch->in.lock);
+	if (!kept)
 		return -EINVAL;
-	ch->in.kept[slice / 64] &= ~bit;
-	ch->in.held[segment]--;
-	give_back(ch, slice);
-	consume_flush(ch);
+	full_barrier(); /* (B) of doorbell.h, behind (O) */
+	if (unlikely(doorbell_asks(&ch->bell, SEQ_ASLEEP | SEQ_SPACE)))
+		consume_wake(ch);
 	return 0;
 }
 
@@ -238,10 +256,13 @@ int shmipc_channel_release(struct shmipc_channel *ch, struct shmipc_message *mes
 	if (unlikely(r))
 		return r;
 	if (unlikely(!ch->in.peeked || message->slot != ch->in.next))
-		return release_kept(ch, message);
+		return consume_give_back(ch, message->slice);
+	if (ch->in.slice != IN_SLOT) {
+		lock_take(&ch->in.lock);
+		give_back_locked(ch, number_of(ch->in.slice));
+		lock_release(&ch->in.lock);
+	}
 	step_on(ch);
-	if (ch->in.slice != IN_SLOT)
-		give_back(ch, number_of(ch->in.slice));
 	owe_flush(ch);
 	return 0;
 }
@@ -249,6 +270,8 @@ int shmipc_channel_release(struct shmipc_channel *ch, struct shmipc_message *mes
 int shmipc_channel_keep(struct shmipc_channel *ch, struct shmipc_message *message)
 {
 	uint32_t slice;
+	uint64_t bit;
+	bool again;
 	int r = check_usable(ch);
 
 	if (r)
@@ -258,11 +281,16 @@ int shmipc_channel_keep(struct shmipc_channel *ch, struct shmipc_message *messag
 	if (ch->in.slice == IN_SLOT)
 		return -EOPNOTSUPP;
 	slice = number_of(ch->in.slice);
-	/* Lent again before it was given back. */
-	if (ch->in.kept[slice / 64] & 1ull << (slice % 64))
+	bit = 1ull << (slice % 64);
+	lock_take(&ch->in.lock);
+	again = ch->in.kept[slice / 64] & bit;
+	if (!again) {
+		ch->in.kept[slice / 64] |= bit;
+		ch->in.held[ch->in.slice >> 24]++;
+	}
+	lock_release(&ch->in.lock);
+	if (again) /* lent again before it was given back */
 		return break_channel(ch);
-	ch->in.kept[slice / 64] |= 1ull << (slice % 64);
-	ch->in.held[ch->in.slice >> 24]++;
 	step_on(ch);
 	owe_flush(ch);
 	return 0;

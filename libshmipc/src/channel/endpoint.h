@@ -64,15 +64,17 @@ struct producer {
 struct consumer {
 	uint32_t next; /* slot to read next; what the own lane's cons says */
 	uint32_t mask;
-	uint32_t ret_prod;	 /* next entry of the own return ring */
 	bool peeked;		 /* the message in slot `next` was looked at */
 	_Atomic bool flush_owed; /* room was given back and the peer not asked yet whether it sleeps for it */
 	uint32_t size;		 /* the peeked message's, and its slice, as first read and checked */
 	uint32_t slice;
-	uint64_t *kept;			/* a bit for each slice number */
-	uint32_t held[SHMIPC_SEGMENTS]; /* kept messages in a segment of the peer's */
 	uint64_t mapped_bytes;
 	uint32_t failures; /* calls of peek that found nothing */
+
+	struct lock lock;		/* protects the rest: kept messages may be given back by any thread */
+	uint32_t ret_prod;		/* next entry of the own return ring */
+	uint64_t *kept;			/* a bit for each slice number */
+	uint32_t held[SHMIPC_SEGMENTS]; /* kept messages in a segment of the peer's */
 };
 
 /* Learned by the adaptive mode: each waiting thread's own. */
@@ -162,6 +164,17 @@ static inline int64_t memory_before_sleep(struct shmipc_channel *ch, int64_t dea
 {
 	return likely(!load_relaxed(&ch->out.grown)) ? deadline : memory_give_idle(ch, deadline);
 }
+
+/*
+ * produce.c: memory for a message without the promise of a slot, and publishing it when there is one. By the
+ * producing thread. alloc returns as reserve; publish -EAGAIN: no slot, the buffer is still open.
+ */
+int produce_alloc(struct shmipc_channel *ch, size_t size, struct shmipc_buffer *buffer);
+int produce_publish(struct shmipc_channel *ch, const struct shmipc_buffer *buffer, size_t size, unsigned int flags);
+void produce_free(struct shmipc_channel *ch, const struct shmipc_buffer *buffer);
+
+/* consume.c: give a kept message's slice (its message's, as peek said) back. By any thread. 0, or -EINVAL: not kept. */
+int consume_give_back(struct shmipc_channel *ch, uint32_t message_slice);
 
 /* consume.c: the consuming thread's chores; telling a sleeper that waits for room that some came back. */
 int consume_chores(struct shmipc_channel *ch);

@@ -198,13 +198,22 @@ static apart int submit_slice(struct shmipc_channel *ch, const struct shmipc_buf
 
 	if (unlikely(out->slot_open && !is_displaced(ch)))
 		displace_slot(ch);
-	out->open--;
 	slot = slot_of(ch, out->prod);
 	store_relaxed(&slot->ref.slice, buffer->slice);
 	store_relaxed(&slot->ref.segment, segment);
 	store_relaxed(&slot->ref.offset, offset);
 	publish_slot(ch, slot, (uint32_t)size, buffer->tag, carry(SLOT_SLICE, buffer->kind));
 	return 0;
+}
+
+/* A reservation of memory is submitted: the slot that it was promised is taken. */
+static int submit_promised(struct shmipc_channel *ch, const struct shmipc_buffer *buffer, size_t size)
+{
+	int r = submit_slice(ch, buffer, size);
+
+	if (!r)
+		ch->out.open--;
+	return r;
 }
 
 /*
@@ -268,6 +277,14 @@ static inline int step_doorbell(struct shmipc_channel *ch, unsigned int flags)
 	return ring_sleeper(ch, flags);
 }
 
+static inline void finish_submit(struct shmipc_channel *ch, size_t size, unsigned int flags)
+{
+	count(&ch->own.tool->messages_sent, 1);
+	count(&ch->own.tool->bytes_sent, size);
+	if (!(flags & SHMIPC_MORE))
+		step_doorbell(ch, flags); /* a dead peer is the next call's to report */
+}
+
 int shmipc_channel_submit(struct shmipc_channel *ch, struct shmipc_buffer *buffer, size_t size, unsigned int flags)
 {
 	int r = check_usable(ch);
@@ -276,13 +293,10 @@ int shmipc_channel_submit(struct shmipc_channel *ch, struct shmipc_buffer *buffe
 		return r;
 	if (unlikely(flags & ~(SHMIPC_MORE | SHMIPC_LAZY)))
 		return -EINVAL;
-	r = likely(buffer->slice == IN_SLOT) ? submit_in_slot(ch, buffer, size) : submit_slice(ch, buffer, size);
+	r = likely(buffer->slice == IN_SLOT) ? submit_in_slot(ch, buffer, size) : submit_promised(ch, buffer, size);
 	if (unlikely(r))
 		return r;
-	count(&ch->own.tool->messages_sent, 1);
-	count(&ch->own.tool->bytes_sent, size);
-	if (!(flags & SHMIPC_MORE))
-		step_doorbell(ch, flags); /* a dead peer is the next call's to report */
+	finish_submit(ch, size, flags);
 	return 0;
 }
 
@@ -308,6 +322,52 @@ int shmipc_channel_cancel(struct shmipc_channel *ch, struct shmipc_buffer *buffe
 	}
 	lock_release(&ch->out.lock);
 	return r;
+}
+
+static void free_slice(struct shmipc_channel *ch, uint32_t slice)
+{
+	lock_take(&ch->out.lock);
+	arena_free(&ch->out.arena, slice);
+	lock_release(&ch->out.lock);
+}
+
+int produce_alloc(struct shmipc_channel *ch, size_t size, struct shmipc_buffer *buffer)
+{
+	int r = check_usable(ch);
+
+	if (r)
+		return r;
+	if (load_relaxed(&ch->bell.dead))
+		return -EPIPE;
+	r = reserve_slice(ch, size, buffer);
+	if (!r && load_relaxed(&ch->out.starved))
+		store_relaxed(&ch->out.starved, false);
+	return r;
+}
+
+int produce_publish(struct shmipc_channel *ch, const struct shmipc_buffer *buffer, size_t size, unsigned int flags)
+{
+	int r = check_usable(ch);
+
+	if (unlikely(r))
+		return r;
+	if (load_relaxed(&ch->bell.dead))
+		return -EPIPE;
+	if (unlikely(!has_slot(ch, flags))) {
+		r = find_slot(ch, flags);
+		if (r)
+			return r;
+	}
+	r = submit_slice(ch, buffer, size);
+	if (!r)
+		finish_submit(ch, size, flags);
+	return r;
+}
+
+void produce_free(struct shmipc_channel *ch, const struct shmipc_buffer *buffer)
+{
+	if (!check_usable(ch))
+		free_slice(ch, buffer->slice);
 }
 
 int shmipc_channel_push(struct shmipc_channel *ch, const void *data, size_t size, uint32_t tag, uint16_t kind,
