@@ -172,6 +172,8 @@ static inline int64_t memory_before_sleep(struct shmipc_channel *ch, int64_t dea
 int produce_alloc(struct shmipc_channel *ch, size_t size, struct shmipc_buffer *buffer);
 int produce_publish(struct shmipc_channel *ch, const struct shmipc_buffer *buffer, size_t size, unsigned int flags);
 void produce_free(struct shmipc_channel *ch, const struct shmipc_buffer *buffer);
+/* What the producer lacks comes with the peer's progress: what it consumed so far is no news to one who waits for room. */
+void produce_starve(struct shmipc_channel *ch);
 
 /* consume.c: give a kept message's slice (its message's, as peek said) back. By any thread. 0, or -EINVAL: not kept. */
 int consume_give_back(struct shmipc_channel *ch, uint32_t message_slice);

@@ -364,6 +364,14 @@ int produce_publish(struct shmipc_channel *ch, const struct shmipc_buffer *buffe
 	return r;
 }
 
+void produce_starve(struct shmipc_channel *ch)
+{
+	lock_take(&ch->out.lock);
+	if (!refresh_limit(ch) && !memory_collect_locked(ch))
+		store_relaxed(&ch->out.starved, true);
+	lock_release(&ch->out.lock);
+}
+
 void produce_free(struct shmipc_channel *ch, const struct shmipc_buffer *buffer)
 {
 	if (!check_usable(ch))

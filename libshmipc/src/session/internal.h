@@ -32,8 +32,8 @@
  * each says. The reader that leads takes a message of its own stream from the ring without any lock.
  *
  * Lifetime. A session is freed with its last reference: the handle's, each stream's, each running
- * call of process. A stream is freed with its last: the handle's, the table's, the outbox's, a running callback's;
- * these are counted under session->lock.
+ * call of process. A stream is freed with its last: the handle's, the table's, the outbox's, the ready list's. When a
+ * session ends, the table and the outbox let go of theirs.
  */
 #ifndef SHMIPC_SESSION_INTERNAL_H
 #define SHMIPC_SESSION_INTERNAL_H
@@ -45,13 +45,14 @@
 
 /* A message's kind: what it is, and flags. */
 enum {
-	MSG_DATA = 1,	   /* bytes of the stream */
-	MSG_FALLBACK,	   /* so many bytes of it (u32) come next in the control socket */
-	MSG_CLOSE,	   /* the sender neither writes nor reads any more */
-	MSG_RESET,	   /* likewise, at once; u32: the application's code */
-	MSG_WINDOW,	   /* u64: charge consumed so far; of a stream, or of all small ones for tag 0 */
-	MSG_GOODBYE,	   /* tag 0: the sender ends the session */
-	MSG_RESTART,	   /* tag 0; u64: connect anew */
+	MSG_DATA = 1,	    /* bytes of the stream */
+	MSG_FALLBACK,	    /* so many bytes of it (u32) come next in the control socket */
+	MSG_CLOSE,	    /* the sender neither writes nor reads any more */
+	MSG_RESET,	    /* likewise, at once; u32: the application's code */
+	MSG_REFUSE,	    /* no room for the stream that was opened */
+	MSG_WINDOW,	    /* u64: charge consumed so far; of a stream, or of all small ones for tag 0 */
+	MSG_GOODBYE,	    /* tag 0: the sender ends the session */
+	MSG_RESTART,	    /* tag 0; u64: connect anew */
 	MSG_RESTART_ANSWER, /* tag 0; u64 epoch, i32 status */
 	MSG_WHAT = 0xff,
 	MSG_OPEN = 0x100, /* flags: the stream's first message */
@@ -65,6 +66,12 @@ enum {
 #define SMALL_MAX 4096u
 /* Copying writes are published in pieces of this size. */
 #define PIECE_BYTES 32768u
+/* The session's own messages that may wait for a slot at a time: one of each kind. */
+#define CONTROL_MAX 4
+/* Bytes of one frame in the control socket. */
+#define FALLBACK_BYTES 16384u
+/* How long they may take behind the slot that announced them. */
+#define PARKED_NS 1000000000ll
 /* Messages handled before the lock is let go. */
 #define HARVEST_BATCH 64
 
@@ -83,50 +90,66 @@ struct session_limits {
 /* Bytes that arrived. */
 struct piece {
 	struct piece *next;
-	struct piece *pinned_prev; /* in stream->pinned, with next */
+	struct piece **link;	   /* in stream->pinned */
 	const unsigned char *data; /* in bytes[], or in the peer's lane; NULL: on its way through the socket */
 	uint32_t size, taken;	   /* bytes, and how many of them were read */
 	uint32_t slice;		   /* kept in the channel; IN_SLOT: private */
 	bool last;		   /* a message ends here */
 	bool small;		   /* counts as private memory */
+	bool credited;		   /* the window was credited with it already */
+	/* On its way through the socket: */
+	uint32_t id;
+	struct shmipc_stream *stream; /* NULL: gone */
+	struct piece *parked_next;
 	unsigned char bytes[];
 };
 
-/* A thread that waits, on its stack. */
+/* What a thread waits for. */
 enum {
-	WAIT_READ = 1,	 /* its stream has something to read, or an end */
-	WAIT_WINDOW = 2, /* the stream's window opened */
-	WAIT_ROOM = 4,	 /* the lane has room */
-	WAIT_CREDIT = 8, /* the peer has room for small messages */
-	WAIT_ACCEPT = 16,
+	WAIT_READ = 1,	  /* its stream has something to read, or an end */
+	WAIT_WINDOW = 2,  /* the stream's window opened */
+	WAIT_ROOM = 4,	  /* the lane has room */
+	WAIT_CREDIT = 8,  /* the peer has room for small messages */
+	WAIT_ACCEPT = 16, /* the peer opened a stream */
 };
 
+/* A thread that waits, on its stack. */
 struct waiter {
-	struct waiter *next, **link; /* in session->followers */
 	struct shmipc_stream *stream;
 	uint32_t wants;
-	uint32_t room;	       /* session->room when it last tried */
+	uint32_t room; /* session->room when it last tried; WAIT_ROOM, WAIT_CREDIT */
+	uint64_t need; /* charge that the window is to have room for */
+	/* A reader that leads takes messages of its stream right from the ring, if they fit here: */
+	unsigned char *direct;
+	size_t direct_room;
+	size_t got;
+	bool got_any, got_last;
+	/* Under session->lock, when it follows: */
+	struct waiter *next, **link;
 	_Atomic uint32_t word; /* 0: asleep; a futex */
 };
 
 /* Bits of stream->flags: under session->lock; read anywhere. */
 enum {
-	STREAM_SENT_END = 1 << 0,   /* this side writes no more */
-	STREAM_GOT_END = 1 << 1,    /* the peer writes no more */
+	STREAM_SENT_END = 1 << 0,    /* this side writes no more */
+	STREAM_GOT_END = 1 << 1,     /* the peer writes no more */
 	STREAM_PEER_CLOSED = 1 << 2, /* nor reads */
-	STREAM_RESET = 1 << 3,	    /* by either side */
-	STREAM_CLOSED = 1 << 4,	    /* the handle is gone */
+	STREAM_RESET = 1 << 3,	     /* by either side */
+	STREAM_CLOSED = 1 << 4,	     /* the handle is gone */
 	STREAM_IN_TABLE = 1 << 5,
+	STREAM_REFUSED = 1 << 6, /* the peer had no room for it */
 	STREAM_SHUT = STREAM_SENT_END | STREAM_PEER_CLOSED | STREAM_RESET | STREAM_CLOSED, /* no writing */
 };
 
 /* Bits of stream->owed: what waits for a slot; under out_lock. */
 enum {
-	OWED_HELD = 1 << 0,  /* bytes that SHMIPC_MORE held back */
-	OWED_END = 1 << 1,
-	OWED_CLOSE = 1 << 2,
-	OWED_RESET = 1 << 3,
-	OWED_WINDOW = 1 << 4,
+	OWED_OPEN = 1 << 0,
+	OWED_HELD = 1 << 1, /* bytes that SHMIPC_MORE held back */
+	OWED_END = 1 << 2,
+	OWED_CLOSE = 1 << 3,
+	OWED_RESET = 1 << 4,
+	OWED_REFUSE = 1 << 5,
+	OWED_WINDOW = 1 << 6,
 };
 
 /* Bits of stream->due: callbacks to run; under session->lock. */
@@ -142,49 +165,74 @@ enum {
 struct shmipc_stream {
 	/* Set before publish: */
 	struct shmipc_session *session;
+	struct stream_owner *owner; /* or NULL */
 	uint32_t id;
 
+	_Atomic uint32_t refs;
 	_Atomic uint32_t flags;
-	_Atomic uint32_t active_ms; /* when something last moved; kept up where there is an idle timeout */
-	_Atomic uint32_t reset_code;
+	_Atomic uint32_t active_ms;  /* when something last moved; kept up where there is an idle timeout */
+	_Atomic uint32_t reset_code; /* the peer's */
+	_Atomic uint32_t own_code;   /* for the peer */
 
 	/* The writer's: */
-	uint64_t sent; /* charge, so far; under out_lock too */
+	_Atomic uint64_t sent;	/* charge, so far; written under out_lock */
 	_Atomic uint64_t acked; /* of it the peer consumed; written with the lead */
-	uint64_t bytes_written, messages_sent, fallback_sent;
+	_Atomic uint64_t bytes_written;
+	uint64_t need;		   /* charge that the window had no room for */
 	struct shmipc_buffer held; /* what SHMIPC_MORE holds back, if held_room */
 	uint32_t held_size, held_room;
-	uint8_t held_growth;  /* how large the next one is */
-	bool announced;	      /* the peer knows it; under out_lock */
-	bool buffer_open;     /* reserved, and not submitted */
-	void *private_buffer; /* the open buffer, where it will fall back */
+	uint8_t held_growth; /* how large the next one is */
+	bool message_open;   /* published without MSG_LAST */
+	bool buffer_open;    /* reserved, and not submitted: */
+	uint32_t buffer_slice;
+	size_t buffer_size;
+	void *private_buffer;  /* the open buffer's bytes, where it is not in the lane */
+	uint32_t private_done; /* of them submitted */
 
 	/* The reader's: */
 	struct piece *mine; /* taken from the queue */
-	void *joined;	    /* what peek copied together; its bytes are in `mine` still */
-	uint64_t consumed_direct, bytes_read;
-	_Atomic uint64_t consumed; /* by way of pieces; by any thread */
-	_Atomic uint64_t told;	   /* of both, what the peer was told */
+	void *joined;	    /* what peek copied together */
+	_Atomic uint64_t bytes_read;
+	_Atomic uint64_t consumed_direct; /* charge, without a piece */
+	_Atomic uint64_t consumed;	  /* charge, by way of pieces; by any thread */
+	_Atomic uint64_t told;		  /* of both, what the peer was told */
 
 	/* Under session->lock: */
 	struct piece *queue, **queue_end;
 	_Atomic bool queued; /* read anywhere */
 	struct piece *pinned;
 	uint32_t pinned_count;
-	uint64_t bytes_received, messages_received;
+	uint32_t parked;				    /* pieces in the queue that are still on their way */
+	uint32_t end_later;				    /* STREAM_* to set behind them */
+	_Atomic uint64_t bytes_received, messages_received; /* with the lead */
+	uint64_t counted_written, counted_read;		    /* of these, in the session's counts */
 	struct waiter *reader, *writer;
 	struct shmipc_stream *ready_next;
-	uint32_t refs;
 	uint32_t due;
 	bool want_writable; /* a write said -EAGAIN */
+	bool has_callbacks;
 	struct shmipc_stream_callbacks callbacks;
 	void *callbacks_arg;
 
 	/* Under out_lock: */
+	_Atomic bool announced; /* the peer knows it; read anywhere */
+	bool owed_listed;
+	bool stub; /* stands for a refusal alone */
 	uint32_t owed;
+	uint64_t messages_sent, fallback_sent;
 	struct shmipc_stream *owed_next;
 
 	void *user;
+};
+
+/* Whoever lent a stream out, told when its handle is closed. */
+struct stream_owner {
+	void (*closed)(struct stream_owner *owner);
+};
+
+/* Whoever drives a session without keeping it alive, told before it is freed. */
+struct session_driver {
+	void (*gone)(struct session_driver *driver);
 };
 
 /* Stream numbers to streams: open addressing, under session->lock. */
@@ -194,12 +242,22 @@ struct table {
 	uint32_t multiplier;	    /* random and odd: a peer cannot choose colliding numbers */
 };
 
-/* Told of what happens to a session, with no lock held, by the thread that met it. For the library's own layers. */
+/*
+ * Told of what happens to a session, by the thread that met it, under hooks_lock alone. For the library's own layers,
+ * which take note, wake a thread of their own, and return.
+ */
 struct session_hooks {
 	void (*on_end)(struct shmipc_session *session, void *arg);
 	void (*on_restart)(struct shmipc_session *session, uint64_t epoch, void *arg);
 	void (*on_restart_answer)(struct shmipc_session *session, uint64_t epoch, int status, void *arg);
 	void *arg;
+};
+
+/* A message of the session's own, for its hooks and callbacks; kind 0: none. */
+struct session_event {
+	uint64_t epoch;
+	int32_t status;
+	uint16_t kind;
 };
 
 /* session->lead */
@@ -212,53 +270,60 @@ struct shmipc_session {
 	int socket; /* the control socket */
 	bool server;
 	struct shmipc_session_options options;
-	struct session_limits peer; /* what this side may send */
+	struct session_limits peer;    /* what this side may send */
+	uint32_t piece_bytes;	       /* of copying writes */
 	struct session_record *record; /* for tools, in the own lane */
 	void *user;
+	_Atomic(struct session_driver *) driver; /* or NULL */
 
-	_Atomic int error;	    /* why it ended; 0: it did not */
+	_Atomic int error; /* why it ended; 0: it did not */
 	_Atomic uint32_t refs;
 	_Atomic int64_t unhealthy_until;
-	_Atomic uint32_t room;	    /* changes when room came back */
+	_Atomic uint32_t room;	      /* changes when room came back */
 	_Atomic uint32_t room_wanted; /* followers that wait for it */
-	_Atomic bool owing;	    /* something waits for a slot */
+	_Atomic bool owing;	      /* something waits for a slot; written under out_lock */
 
 	/* With the lead: */
 	_Alignas(LAYOUT_LINE) _Atomic uint32_t lead;
-	_Atomic uint64_t private_direct; /* charge of small messages that never were in private memory */
-	uint64_t private_received;	 /* charge of all small messages */
-	struct piece *parked, **parked_end; /* pieces on their way through the socket */
+	_Atomic uint64_t private_direct;   /* charge of small messages that never were in private memory */
+	_Atomic uint64_t private_received; /* charge of all small messages */
+	struct piece *fresh;		   /* made of the message in hand */
+	struct session_event event;
+	struct piece *parked, **parked_end; /* on their way through the socket */
 	unsigned char parked_header[16];
-	uint32_t parked_got; /* bytes of the header and then of the first */
+	uint32_t parked_got; /* bytes of the header, then of the first piece */
 	int64_t parked_until;
+	bool armed;  /* for the loop's descriptor */
+	bool masked; /* and that is left out of the loop's epoll, while a thread blocks */
 	_Atomic uint64_t leads;
 
 	_Alignas(LAYOUT_LINE) struct lock out_lock;
 	uint64_t private_sent;
 	_Atomic uint64_t private_acked; /* written with the lead */
 	struct shmipc_stream *owed, **owed_end;
-	struct {
-		uint64_t value;
-		int32_t status;
-		uint16_t kind; /* 0: none */
-	} control[4];	       /* session messages that wait for a slot */
+	struct session_event control[CONTROL_MAX]; /* of the session's own, waiting for a slot */
+	uint32_t refusals;			   /* among the owed */
 	_Atomic uint64_t private_told;
 
 	_Alignas(LAYOUT_LINE) struct lock lock;
 	_Atomic uint64_t private_consumed; /* by way of pieces; by any thread */
 	struct table table;
 	uint32_t next_id;
-	struct waiter *followers;
+	struct waiter *followers, **followers_end;
 	struct shmipc_stream *accepted, **accepted_end; /* opened by the peer, and not taken; linked by ready_next */
-	uint32_t accepted_count;
-	struct shmipc_stream *ready, **ready_end; /* with callbacks due */
+	_Atomic uint32_t accepted_count;		/* read anywhere */
+	struct shmipc_stream *ready, **ready_end;	/* with callbacks due */
 	struct shmipc_session_callbacks callbacks;
 	void *callbacks_arg;
 	bool has_callbacks;
-	bool running;	    /* a callback of the session's own */
+	bool running;		  /* a callback of the session's own */
+	uint32_t streams_running; /* callbacks of streams */
+	uint32_t want_writable;	  /* streams that wait to be called for it */
 	bool end_reported;
 	uint64_t restart_epoch; /* on_restart is due */
 	bool restart_due;
+
+	struct lock hooks_lock;
 	struct session_hooks hooks;
 
 	/* Driven by an event loop: */
@@ -268,10 +333,8 @@ struct shmipc_session {
 
 	struct shmipc_session *list_next, **list_link; /* all of the process: session.c */
 	struct {
-		_Atomic uint64_t opened, accepted, refused, reset, written, read, waited, fallback_sent,
-			fallback_sent_bytes, fallback_received, fallback_received_bytes, exhaustions, errors,
-			restarts, restarts_failed, follows;
-	} counts;
+		_Atomic uint64_t written, read, errors, restarts, restarts_failed, follows;
+	} counts; /* the others are in the record */
 };
 
 /* Whether a call may go on: 0 or -EPERM. First in every public function. */
@@ -299,18 +362,23 @@ int session_options_take(const struct shmipc_session_options *from, struct shmip
  * @options: checked, as session_options_take() gives them
  * @peer: the peer's limits, checked
  */
-int session_start(struct shmipc_channel *channel, int socket, bool server,
-		  const struct shmipc_session_options *options, const struct session_limits *peer,
-		  struct shmipc_session **session);
+int session_start(struct shmipc_channel *channel, int socket, bool server, const struct shmipc_session_options *options,
+		  const struct session_limits *peer, struct shmipc_session **session);
 
 void session_get(struct shmipc_session *session);
 void session_put(struct shmipc_session *session);
 
-/* Set what is told of; what happened before is told at once. Hooks may not be called any more when it returned NULL's. */
+/* Set what is told of; the end is the last of it, and told at once if it was before. With NULL: no hook runs any more when it returned. */
 void session_set_hooks(struct shmipc_session *session, const struct session_hooks *hooks);
 
 /* End it, for the first cause. Everybody wakes. Not under a lock. Returns the cause that is kept. */
 int session_fail(struct shmipc_session *session, int error);
+
+/* It fell back: unhealthy for a while. */
+void session_fell_back(struct shmipc_session *session);
+
+/* For tools. Once, by who made it. */
+void session_set_address(struct shmipc_session *session, const char *address);
 
 /* For each session of the process, under the list's lock: @visit may take session->lock. */
 void session_for_each(void (*visit)(struct shmipc_session *session, void *arg), void *arg);
@@ -337,46 +405,125 @@ static inline bool lead_try(struct shmipc_session *session)
 							memory_order_acquire, memory_order_relaxed));
 }
 
-void lead_leave_slowly(struct shmipc_session *session, uint32_t state);
+void lead_leave(struct shmipc_session *session);
 
-static inline void lead_leave(struct shmipc_session *session)
-{
-	uint32_t state;
-
-	if (unlikely(load_relaxed(&session->loop_fd) >= 0)) {
-		lead_leave_slowly(session, LEAD_HELD);
-		return;
-	}
-	state = atomic_exchange_explicit(&session->lead, LEAD_FREE, memory_order_release);
-	if (unlikely(state & LEAD_FOLLOWED))
-		lead_leave_slowly(session, state);
-}
-
-/* Wait until what @waiter wants is there. 0; -EAGAIN, -ETIMEDOUT, -EINTR. A dead session is what everybody wants. */
+/*
+ * Wait until what @waiter wants is there: 0. -EAGAIN: it is not, and @deadline is 0. -ETIMEDOUT, -EINTR. A dead session
+ * is what everybody wants.
+ */
 int lead_wait(struct shmipc_session *session, struct waiter *waiter, int64_t deadline);
 
-/* Under session->lock: end the sleep of a follower; the futex wake is left to lead_wake(). */
-void lead_rouse_locked(struct shmipc_session *session, struct waiter *waiter, struct waiter **wake);
-void lead_wake(struct waiter *wake);
-/* Everybody's. */
-void lead_rouse_all(struct shmipc_session *session);
+/* Whether what it wants is there. */
+bool lead_is_fulfilled(const struct shmipc_session *session, const struct waiter *waiter);
+/* Without waiting: handle what arrived, and room that came back. */
+void lead_harvest(struct shmipc_session *session);
 
-/* harvest.c: with the lead. Handle what arrived. Returns how many messages, or -errno: the session failed. */
-int harvest(struct shmipc_session *session);
+/* Under session->lock: end a follower's sleep. The system call is left to lead_wake(), under no lock. */
+void lead_rouse_locked(struct shmipc_session *session, struct waiter *waiter, struct waiter **roused);
+void lead_wake(struct waiter *roused);
 
-/* outbox.c: under out_lock, but where it says else */
-int outbox_push_locked(struct shmipc_session *session, struct shmipc_stream *stream, const void *data, size_t size,
-		       uint16_t kind, unsigned int flags);
-int outbox_publish_locked(struct shmipc_session *session, struct shmipc_stream *stream, struct shmipc_buffer *buffer,
-			  size_t size, uint16_t kind, unsigned int flags);
-void outbox_owe_locked(struct shmipc_session *session, struct shmipc_stream *stream, uint32_t what);
-void outbox_flush(struct shmipc_session *session);			   /* takes the lock */
-void outbox_control(struct shmipc_session *session, uint16_t kind, uint64_t value, int32_t status); /* takes it */
-void outbox_tell_window(struct shmipc_stream *stream);			   /* takes it */
-void outbox_tell_private(struct shmipc_session *session);		   /* takes it */
+/* The followers that want any of these; WAIT_ALL: everybody, the leader included. */
+#define WAIT_ALL UINT32_MAX
+void lead_rouse(struct shmipc_session *session, uint32_t wants);
+
+/* The loop's descriptor exists from now on, or is to watch for room too. */
+void lead_watch(struct shmipc_session *session);
+
+/* harvest.c: under session->lock. A stream has something to read, unless the first of it is still on its way. */
+void stream_show_locked(struct shmipc_stream *stream, struct waiter **roused);
+/* One that was on its way has come. */
+void stream_unparked_locked(struct shmipc_stream *stream, struct waiter **roused);
+
+/* harvest.c: with the lead. Handle what arrived. Returns how many messages; or -errno: the session has ended. */
+int harvest(struct shmipc_session *session, struct waiter *waiter);
+
+/*
+ * outbox.c, those called _locked under out_lock. They return 0; -EAGAIN: no room in the lane; -ENOBUFS: no room for small
+ * messages at the peer; else the session is to fail with it.
+ */
+
+/* Send a message of a stream, copied. */
+int outbox_push_locked(struct shmipc_stream *stream, const void *data, size_t size, uint16_t kind, unsigned int flags);
+/* Publish memory of the lane. */
+int outbox_publish_locked(struct shmipc_stream *stream, struct shmipc_buffer *buffer, size_t size, uint16_t kind,
+			  unsigned int flags);
+/* A message went out: charge the window, and the peer's private memory if it is small. */
+void outbox_charge_locked(struct shmipc_stream *stream, size_t size, bool small);
+/* Whether a message may go out now: what is owed goes first; the peer has room for it if it is small. */
+int outbox_admit_locked(struct shmipc_session *session, size_t size, bool small);
+/* Send these OWED_* now, or when there is a slot. */
+void outbox_owe(struct shmipc_stream *stream, uint32_t what);
+int outbox_refuse(struct shmipc_session *session, uint32_t id); /* -EBADMSG: too many at a time */
+void outbox_flush(struct shmipc_session *session);
+void outbox_control(struct shmipc_session *session, uint16_t kind, uint64_t value, int32_t status);
+void outbox_end(struct shmipc_session *session, bool goodbye);
+/* Make the system call that SHMIPC_LAZY left out, before this thread waits for something else than the channel. */
+void outbox_settle(struct shmipc_session *session);
+
+/* fallback.c */
+int fallback_send_locked(struct shmipc_stream *stream, const void *data, size_t size, uint16_t kind);
+/* An empty frame, for a peer that watches nothing but the socket: look at the ring. Under out_lock. */
+void fallback_nudge(struct shmipc_session *session);
+/* With the lead, under session->lock: bytes are announced. *@piece has its data if they are there already. */
+int fallback_expect(struct shmipc_session *session, uint32_t id, uint32_t size, bool last, struct piece **piece);
+/* Likewise: nobody wants it any more. */
+void fallback_forget(struct shmipc_session *session, struct piece *piece);
+/* The session is freed: what never came. */
+void fallback_end(struct shmipc_session *session);
+/* With the lead: take what came since. How many pieces are complete, or -EBADMSG. */
+int fallback_continue(struct shmipc_session *session);
 
 /* piece.c */
 struct piece *piece_create(size_t room);
+/* All of it was read: give everything back. By any thread, not under out_lock. */
 void piece_consume(struct shmipc_stream *stream, struct piece *piece);
+/* Tell the peer what was consumed, if that is enough to be worth a message. */
+void piece_tell(struct shmipc_stream *stream);
+
+/* stream.c */
+int stream_arrive_locked(struct shmipc_session *session, uint32_t id, struct shmipc_stream **stream,
+			 struct waiter **roused);
+struct shmipc_stream *stream_take_accepted_locked(struct shmipc_session *session);
+void stream_sent_end(struct shmipc_stream *stream);
+void stream_ended_locked(struct shmipc_stream *stream, uint32_t flags);
+/* One reference, the caller's; in no table. */
+struct shmipc_stream *stream_alloc(struct shmipc_session *session, uint32_t id);
+void stream_get(struct shmipc_stream *stream);
+void stream_put(struct shmipc_stream *stream);
+/* Why there is no more to read or write: never 0. */
+int stream_error(const struct shmipc_stream *stream);
+/* As good as new: for a pool. */
+bool stream_is_clean(struct shmipc_stream *stream);
+
+static inline void stream_touch(struct shmipc_stream *stream)
+{
+	if (unlikely(stream->session->options.idle_timeout_ms))
+		store_relaxed(&stream->active_ms, process_now_coarse_ms());
+}
+
+/* write.c */
+ssize_t write_bytes(struct shmipc_stream *stream, const void *data, size_t size, unsigned int flags, int64_t deadline);
+/* Give an open buffer up. */
+void write_cancel(struct shmipc_stream *stream);
+
+/* callback.c */
+void callback_due_locked(struct shmipc_stream *stream, uint32_t due);
+/* If on_writable is waited for, it is due. */
+void callback_writable_locked(struct shmipc_stream *stream);
+void callback_accept_locked(struct shmipc_session *session);
+void callback_restart(struct shmipc_session *session, uint64_t epoch);
+/* Room came back: on_writable is due wherever it is waited for. */
+void callback_room(struct shmipc_session *session);
+/* Make the loop's descriptor readable. */
+void callback_signal(struct shmipc_session *session);
+/* A non-blocking write found no way for what @waiter says: on_writable is to be called, the loop to watch. */
+void callback_want_writable(struct shmipc_stream *stream, const struct waiter *waiter);
+
+/*
+ * What shmipc_session_process() is made of: harvest and arm again; run one callback that is due, or the session's own. 1: one
+ * was run, 0: none is due.
+ */
+int session_harvest(struct shmipc_session *session);
+int session_run_one(struct shmipc_session *session);
 
 #endif /* SHMIPC_SESSION_INTERNAL_H */

@@ -24,20 +24,22 @@ struct session_record {
 	uint64_t window;
 	uint64_t private_max;
 	uint32_t streams_max;
+	uint32_t reserved;
 	char address[112]; /* what was connected to or listened on; "" where unknown; ends with a NUL */
 	_Atomic uint32_t state;
 	_Atomic int32_t error; /* why it ended: -errno */
-	_Atomic uint32_t unhealthy; /* 1: it fell back a short time ago */
 	_Atomic uint32_t streams;
+	_Atomic int64_t unhealthy_until; /* CLOCK_MONOTONIC nanoseconds; 0: it never fell back */
 	_Atomic uint64_t streams_opened;
 	_Atomic uint64_t streams_accepted;
 	_Atomic uint64_t streams_refused;
 	_Atomic uint64_t streams_reset;
 	_Atomic uint64_t writes_waited;
 	_Atomic uint64_t fallback_sent;
+	_Atomic uint64_t fallback_sent_bytes;
 	_Atomic uint64_t fallback_received;
+	_Atomic uint64_t fallback_received_bytes;
 	_Atomic uint64_t exhaustions;
-	_Atomic uint64_t private_bytes;
 };
 
 static_assert(sizeof(struct lane_tool) <= 2048, "the session's record is behind the channel's");

@@ -1,0 +1,356 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * harvest.c - what arrives: each channel message goes to its stream, or is the session's own
+ *
+ * With the lead. Everything here was written by the peer: a number, a kind, a size or a value that cannot be is
+ * -EBADMSG, and the end of the session. What can be, but names a stream that is gone, is dropped: it crossed
+ * a close on its way.
+ *
+ * The bytes of a small message are copied to private memory, so that its slot or slice is free for
+ * other streams at once; what the peer may have there at a time is bounded by private_max. The slice of a larger
+ * one is kept, and stays the sender's burden.
+ */
+#include <string.h>
+
+#include "internal.h"
+
+/* Count and credit a message that is the session's private memory's, or would have been. -EBADMSG: more than was allowed. */
+static int receive_small(struct shmipc_session *session, size_t size)
+{
+	uint64_t gone = load_relaxed(&session->private_consumed) + load_relaxed(&session->private_direct);
+
+	count(&session->private_received, charge(size));
+	/* An honest peer stays within private_max, but for ends and what it was told late. */
+	return load_relaxed(&session->private_received) - gone > 2 * session->options.private_max ? -EBADMSG : 0;
+}
+
+/* It never came to lie in private memory, or does not any more. */
+static void drop_small(struct shmipc_session *session, size_t size)
+{
+	count(&session->private_direct, charge(size));
+}
+
+static void append_locked(struct shmipc_stream *stream, struct piece *piece, struct waiter **roused)
+{
+	piece->next = NULL;
+	*stream->queue_end = piece;
+	stream->queue_end = &piece->next;
+	count(&stream->bytes_received, piece->size);
+	count(&stream->messages_received, 1);
+	stream_show_locked(stream, roused);
+}
+
+/* There is something to read, unless the first of it is still on its way. */
+void stream_show_locked(struct shmipc_stream *stream, struct waiter **roused)
+{
+	if (!stream->queue || !stream->queue->data)
+		return;
+	store_release(&stream->queued, true);
+	if (stream->reader)
+		lead_rouse_locked(stream->session, stream->reader, roused);
+	callback_due_locked(stream, DUE_READABLE);
+}
+
+/* The peer's direction has ended, or everything has. */
+static void note_end_locked(struct shmipc_stream *stream, uint32_t flags, struct waiter **roused)
+{
+	uint32_t all;
+
+	if (stream->parked && !(flags & STREAM_RESET)) {
+		stream->end_later |= flags; /* behind bytes that are still on their way */
+		return;
+	}
+	all = atomic_fetch_or(&stream->flags, flags) | flags;
+	if (stream->reader)
+		lead_rouse_locked(stream->session, stream->reader, roused);
+	if (flags & (STREAM_PEER_CLOSED | STREAM_RESET) && stream->writer)
+		lead_rouse_locked(stream->session, stream->writer, roused);
+	stream_ended_locked(stream, all);
+}
+
+void stream_unparked_locked(struct shmipc_stream *stream, struct waiter **roused)
+{
+	stream_show_locked(stream, roused);
+	if (!--stream->parked && stream->end_later)
+		note_end_locked(stream, stream->end_later, roused);
+}
+
+static int take_data_locked(struct shmipc_stream *stream, struct shmipc_message *m, bool small)
+{
+	struct shmipc_session *session = stream->session;
+	struct piece *piece;
+
+	if (!m->size && !(m->kind & MSG_LAST))
+		return 0; /* it opened the stream, or ended it, and that was all */
+	piece = piece_create(small ? m->size : 0);
+	if (!piece)
+		return -ENOMEM;
+	piece->size = (uint32_t)m->size;
+	piece->last = m->kind & MSG_LAST;
+	piece->small = small;
+	if (small) {
+		memcpy(piece->bytes, m->data, m->size);
+		piece->data = piece->bytes;
+		piece->slice = IN_SLOT;
+	} else {
+		piece->data = m->data;
+		piece->slice = m->slice;
+	}
+	session->fresh = piece;
+	return 0;
+}
+
+/* DATA and FALLBACK: bytes for a stream, or NULL: it is gone. */
+static int take_bytes_locked(struct shmipc_session *session, struct shmipc_stream *stream, struct shmipc_message *m,
+			     struct waiter **roused)
+{
+	bool fallback = (m->kind & MSG_WHAT) == MSG_FALLBACK;
+	bool gone = !stream || load_relaxed(&stream->flags) & (STREAM_RESET | STREAM_CLOSED), small;
+	struct piece *piece;
+	uint32_t n;
+	int r;
+
+	if (fallback) {
+		if (m->size != sizeof(n))
+			return -EBADMSG;
+		memcpy(&n, m->data, sizeof(n));
+		r = receive_small(session, n);
+		if (!r)
+			r = fallback_expect(session, m->tag, n, m->kind & MSG_LAST, &piece);
+		if (r)
+			return r;
+		session_fell_back(session);
+		tally(&session->record->fallback_received, 1);
+		tally(&session->record->fallback_received_bytes, n);
+		if (gone) {
+			fallback_forget(session, piece);
+			return 0;
+		}
+		if (!piece->data) {
+			piece->stream = stream;
+			stream->parked++;
+		}
+		append_locked(stream, piece, roused);
+		return 0;
+	}
+	small = m->size <= SMALL_MAX;
+	r = small ? receive_small(session, m->size) : 0;
+	if (!r && gone) {
+		if (small)
+			drop_small(session, m->size);
+		return r;
+	}
+	if (!r)
+		r = take_data_locked(stream, m, small);
+	if (!r && session->fresh) {
+		append_locked(stream, session->fresh, roused);
+	} else if (!r && small) {
+		/* No bytes: there is nothing to read, and nobody to give the charge back. */
+		drop_small(session, m->size);
+		atomic_fetch_add_explicit(&stream->consumed, charge(0), memory_order_relaxed);
+	}
+	return r;
+}
+
+static int take_window_locked(struct shmipc_session *session, struct shmipc_stream *stream,
+			      const struct shmipc_message *m, struct waiter **roused, bool *credit)
+{
+	uint64_t value;
+
+	if (m->size != sizeof(value))
+		return -EBADMSG;
+	memcpy(&value, m->data, sizeof(value));
+	if (!m->tag) {
+		store_release(&session->private_acked, value);
+		*credit = true;
+		return 0;
+	}
+	if (!stream)
+		return 0;
+	/* More than was sent: is_window_open() would be fooled for this stream alone, the sender's own loss. */
+	store_release(&stream->acked, value);
+	if (stream->writer)
+		lead_rouse_locked(session, stream->writer, roused);
+	callback_writable_locked(stream);
+	return 0;
+}
+
+/* A message of the session's own. */
+static int take_control_locked(struct shmipc_session *session, const struct shmipc_message *m, bool *credit)
+{
+	struct session_event *event = &session->event;
+
+	switch (m->kind) {
+	case MSG_WINDOW:
+		return take_window_locked(session, NULL, m, NULL, credit);
+	case MSG_GOODBYE:
+		return m->size ? -EBADMSG : -EPIPE;
+	case MSG_RESTART:
+		if (m->size != sizeof(event->epoch) || event->kind)
+			return -EBADMSG;
+		break;
+	case MSG_RESTART_ANSWER:
+		if (m->size != sizeof(event->epoch) + sizeof(event->status) || event->kind)
+			return -EBADMSG;
+		memcpy(&event->status, (const char *)m->data + sizeof(event->epoch), sizeof(event->status));
+		break;
+	default:
+		return -EBADMSG;
+	}
+	memcpy(&event->epoch, m->data, sizeof(event->epoch));
+	event->kind = m->kind;
+	return 0;
+}
+
+static int take_message_locked(struct shmipc_session *session, struct shmipc_message *m, struct waiter **roused,
+			       bool *credit)
+{
+	struct shmipc_stream *stream = table_find(&session->table, m->tag);
+	uint32_t code;
+	int r = 0;
+
+	if (m->kind & MSG_OPEN) {
+		r = stream ? -EBADMSG : stream_arrive_locked(session, m->tag, &stream, roused);
+		if (r)
+			return r;
+	}
+	if (stream && (load_relaxed(&stream->flags) | stream->end_later) & STREAM_GOT_END &&
+	    (m->kind & MSG_WHAT) <= MSG_FALLBACK)
+		return -EBADMSG;
+	switch (m->kind & MSG_WHAT) {
+	case MSG_DATA:
+	case MSG_FALLBACK:
+		r = take_bytes_locked(session, stream, m, roused);
+		if (!r && stream && m->kind & MSG_END)
+			note_end_locked(stream, STREAM_GOT_END, roused);
+		return r;
+	case MSG_CLOSE:
+		if (stream)
+			note_end_locked(stream, STREAM_GOT_END | STREAM_PEER_CLOSED, roused);
+		return 0;
+	case MSG_RESET:
+		if (m->size != sizeof(code))
+			return -EBADMSG;
+		if (!stream)
+			return 0;
+		memcpy(&code, m->data, sizeof(code));
+		store_relaxed(&stream->reset_code, code);
+		note_end_locked(stream, STREAM_RESET, roused);
+		return 0;
+	case MSG_REFUSE:
+		if (stream)
+			note_end_locked(stream, STREAM_RESET | STREAM_REFUSED, roused);
+		return 0;
+	case MSG_WINDOW:
+		return take_window_locked(session, stream, m, roused, credit);
+	default:
+		return -EBADMSG;
+	}
+}
+
+/* What a message asks for beyond the lock. */
+static void tell_hooks(struct shmipc_session *session)
+{
+	struct session_event event = session->event;
+
+	session->event.kind = 0;
+	lock_take(&session->hooks_lock);
+	if (event.kind == MSG_RESTART && session->hooks.on_restart)
+		session->hooks.on_restart(session, event.epoch, session->hooks.arg);
+	if (event.kind == MSG_RESTART_ANSWER && session->hooks.on_restart_answer)
+		session->hooks.on_restart_answer(session, event.epoch, event.status, session->hooks.arg);
+	lock_release(&session->hooks_lock);
+	if (event.kind == MSG_RESTART)
+		callback_restart(session, event.epoch);
+}
+
+/* Take one message, which was peeked. */
+static int take_one_locked(struct shmipc_session *session, struct shmipc_message *m, struct waiter **roused,
+			   bool *credit)
+{
+	int r;
+
+	session->fresh = NULL;
+	r = m->tag ? take_message_locked(session, m, roused, credit) : take_control_locked(session, m, credit);
+	if (r)
+		return r;
+	if (session->fresh && session->fresh->slice != IN_SLOT)
+		return shmipc_channel_keep(session->channel, m);
+	return shmipc_channel_release(session->channel, m);
+}
+
+/* Several messages under one lock. Returns how many, or -errno; *@r: the session's end behind them. */
+static apart int take_batch(struct shmipc_session *session, struct shmipc_message *m, int *r)
+{
+	struct waiter *roused = NULL;
+	bool credit = false;
+	int n = 0;
+
+	lock_take(&session->lock);
+	do {
+		*r = take_one_locked(session, m, &roused, &credit);
+		if (*r)
+			break;
+		n++;
+		if (session->event.kind)
+			break;
+		*r = shmipc_channel_peek(session->channel, m);
+	} while (!*r && n < HARVEST_BATCH);
+	lock_release(&session->lock);
+	lead_wake(roused);
+	if (credit) {
+		atomic_fetch_add(&session->room, 1);
+		lead_rouse(session, WAIT_CREDIT);
+		callback_room(session);
+	}
+	if (session->event.kind)
+		tell_hooks(session);
+	return n;
+}
+
+/* A reader that leads takes a small message of its own from where it is. */
+static inline bool take_direct(struct shmipc_session *session, struct waiter *w, struct shmipc_message *m)
+{
+	struct shmipc_stream *stream = w->stream;
+
+	if (m->tag != stream->id || (m->kind & ~MSG_LAST) != MSG_DATA || m->size > w->direct_room ||
+	    m->size > SMALL_MAX || unlikely(load_relaxed(&stream->flags) & (STREAM_GOT_END | STREAM_RESET)))
+		return false;
+	memcpy(w->direct, m->data, m->size);
+	if (unlikely(shmipc_channel_release(session->channel, m)))
+		return false;
+	w->direct += m->size;
+	w->direct_room -= m->size;
+	w->got += m->size;
+	w->got_any = m->size || m->kind & MSG_LAST;
+	w->got_last = m->kind & MSG_LAST;
+	count(&session->private_received, charge(m->size));
+	drop_small(session, m->size);
+	count(&stream->consumed_direct, charge(m->size));
+	count(&stream->bytes_received, m->size);
+	count(&stream->messages_received, 1);
+	return true;
+}
+
+int harvest(struct shmipc_session *session, struct waiter *w)
+{
+	struct shmipc_message m;
+	int n = 0, r;
+
+	if (unlikely(session->parked)) {
+		r = fallback_continue(session);
+		if (r < 0)
+			return session_fail(session, r);
+		n = r;
+	}
+	r = shmipc_channel_peek(session->channel, &m);
+	if (likely(!r)) {
+		if (w && w->direct && likely(take_direct(session, w, &m)))
+			return 1;
+		n += take_batch(session, &m, &r);
+	}
+	if (unlikely(r && r != -EAGAIN)) {
+		return session_fail(session, r);
+	}
+	return n;
+}

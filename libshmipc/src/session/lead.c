@@ -1,0 +1,318 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * lead.c - waiting: one thread harvests for all, and sleeps for all; the others follow
+ *
+ * The leaders-and-followers pattern (Schmidt and others, 2000), with one word: session->lead.
+ *
+ * leader that leaves                         thread that wants it
+ *   STORE what was harvested      (A)          OR LEAD_FOLLOWED                (C)
+ *   EXCHANGE lead, LEAD_FREE      (B)            it was free: take it
+ *     it was followed: rouse one                 else look again, sleep        (D)
+ *
+ * (B) against (C): one of the two sees the other. A follower that was roused tries to lead; others
+ * may be faster, and then it follows again. What a leader finds for others it queues under session->lock, where a follower
+ * looks again before it sleeps, (D): so that no wake-up is lost. A leader goes on for as long as
+ * its own wish is not fulfilled, so a thread that exchanges messages with the peer all alone never makes a futex call.
+ *
+ * In a session that is driven by an event loop nobody sleeps in the channel while the loop watches: the channel is
+ * armed. A thread that blocks disarms it for as long as it leads, and takes its descriptor out of the session's epoll meanwhile.
+ */
+#include <sys/epoll.h>
+
+#include "../channel/ready.h"
+#include "../futex.h"
+#include "internal.h"
+
+/* How long bytes may take through the socket after the slot that announced them, and how often to look. */
+#define PARKED_LOOK_NS 1000000
+
+static bool is_window_open(const struct shmipc_stream *stream, uint64_t need)
+{
+	uint64_t out = stream->sent - load_acquire(&stream->acked);
+
+	return !out || out + need <= stream->session->peer.window;
+}
+
+static inline bool is_fulfilled(const struct shmipc_session *session, const struct waiter *w)
+{
+	uint32_t flags = w->stream ? load_acquire(&w->stream->flags) : 0;
+
+	if (w->got_any || load_acquire(&session->error))
+		return true;
+	if (w->wants & WAIT_READ &&
+	    (flags & (STREAM_GOT_END | STREAM_RESET | STREAM_CLOSED) || load_acquire(&w->stream->queued)))
+		return true;
+	if (w->wants & WAIT_WINDOW && (flags & STREAM_SHUT || is_window_open(w->stream, w->need)))
+		return true;
+	if (w->wants & (WAIT_ROOM | WAIT_CREDIT) && (flags & STREAM_SHUT || load_acquire(&session->room) != w->room))
+		return true;
+	return w->wants & WAIT_ACCEPT && load_acquire(&session->accepted_count);
+}
+
+bool lead_is_fulfilled(const struct shmipc_session *session, const struct waiter *w)
+{
+	return is_fulfilled(session, w);
+}
+
+void lead_rouse_locked(struct shmipc_session *session, struct waiter *w, struct waiter **roused)
+{
+	*w->link = w->next;
+	if (w->next)
+		w->next->link = w->link;
+	else
+		session->followers_end = w->link;
+	w->link = NULL;
+	if (w->stream && w->stream->reader == w)
+		w->stream->reader = NULL;
+	if (w->stream && w->stream->writer == w)
+		w->stream->writer = NULL;
+	w->next = *roused;
+	*roused = w;
+}
+
+void lead_wake(struct waiter *roused)
+{
+	struct waiter *w;
+
+	while ((w = roused)) {
+		roused = w->next;
+		store_release(&w->word, 1); /* its stack may be gone from here on; waking a stranger does no harm */
+		futex_wake(&w->word, 1, FUTEX_IN_PROCESS);
+	}
+}
+
+void lead_rouse(struct shmipc_session *session, uint32_t wants)
+{
+	struct waiter *roused = NULL, *w, *next;
+
+	lock_take(&session->lock);
+	for (w = session->followers; w; w = next) {
+		next = w->next;
+		if (w->wants & wants)
+			lead_rouse_locked(session, w, &roused);
+	}
+	lock_release(&session->lock);
+	lead_wake(roused);
+	if (wants == WAIT_ALL)
+		shmipc_channel_kick(session->channel);
+}
+
+/* Room came back: what waits for a slot goes, and whoever waits tries again. */
+static void see_room(struct shmipc_session *session)
+{
+	outbox_flush(session);
+	store_relaxed(&session->room_wanted, 0);
+	atomic_fetch_add(&session->room, 1);
+	lead_rouse(session, WAIT_ROOM);
+	callback_room(session);
+}
+
+static unsigned int wanted_events(const struct shmipc_session *session)
+{
+	return SHMIPC_READABLE |
+	       (load_relaxed(&session->room_wanted) || load_relaxed(&session->owing) ? SHMIPC_WRITABLE : 0);
+}
+
+/* Whoever polls the loop's descriptor is not to be woken in vain while a thread sleeps in the channel. */
+static cold void mask(struct shmipc_session *session, bool masked)
+{
+	struct epoll_event event = { .events = masked ? 0 : EPOLLIN };
+
+	if (session->masked == masked)
+		return;
+	session->masked = masked;
+	epoll_ctl(session->loop_fd, EPOLL_CTL_MOD, shmipc_channel_fd(session->channel), &event);
+}
+
+/* With the lead: nobody watches the descriptor for as long as it is held. */
+static void disarm(struct shmipc_session *session)
+{
+	if (!session->armed)
+		return;
+	shmipc_channel_disarm(session->channel);
+	session->armed = false;
+}
+
+/* The loop sleeps for the session from now on. */
+static cold void arm(struct shmipc_session *session)
+{
+	int r;
+
+	if (session->armed)
+		return;
+	while ((r = shmipc_channel_arm(session->channel, wanted_events(session))) == 1) {
+		if (wanted_events(session) & SHMIPC_WRITABLE && ready_events(session->channel, SHMIPC_WRITABLE))
+			see_room(session);
+		if (harvest(session, NULL) < 0)
+			break;
+	}
+	session->armed = !r;
+	mask(session, false);
+}
+
+void lead_watch(struct shmipc_session *session)
+{
+	if (lead_try(session)) {
+		disarm(session);
+		lead_leave(session);
+	} else {
+		shmipc_channel_kick(session->channel);
+	}
+}
+
+void lead_harvest(struct shmipc_session *session)
+{
+	if (!lead_try(session))
+		return; /* whoever has it does that */
+	disarm(session);
+	while (harvest(session, NULL) > 0)
+		;
+	if (wanted_events(session) & SHMIPC_WRITABLE && ready_events(session->channel, SHMIPC_WRITABLE))
+		see_room(session);
+	lead_leave(session);
+}
+
+/* Somebody else leads on. */
+static cold void hand_on(struct shmipc_session *session)
+{
+	struct waiter *roused = NULL;
+
+	lock_take(&session->lock);
+	if (session->followers)
+		lead_rouse_locked(session, session->followers, &roused);
+	if (session->followers)
+		atomic_fetch_or(&session->lead, LEAD_FOLLOWED);
+	lock_release(&session->lock);
+	lead_wake(roused);
+}
+
+void lead_leave(struct shmipc_session *session)
+{
+	if (unlikely(load_acquire(&session->loop_fd) >= 0))
+		arm(session);
+	if (unlikely(atomic_exchange(&session->lead, LEAD_FREE) & LEAD_FOLLOWED)) /* (B) */
+		hand_on(session);
+}
+
+/* Sleep in the channel. 0: look again. */
+static int sleep_leading(struct shmipc_session *session, const struct waiter *w, int64_t deadline)
+{
+	unsigned int events = wanted_events(session) | (w->wants & WAIT_ROOM ? SHMIPC_WRITABLE : 0);
+	int64_t until = deadline;
+	int r;
+
+	if (unlikely(load_acquire(&session->loop_fd) >= 0))
+		mask(session, true);
+	if (unlikely(session->parked)) {
+		until = process_now() + PARKED_LOOK_NS;
+		if (until > deadline)
+			until = deadline;
+	}
+	r = shmipc_channel_wait(session->channel, events, until);
+	if (likely(r == SHMIPC_READABLE))
+		return 0;
+	if (r > 0 && r & SHMIPC_WRITABLE)
+		see_room(session);
+	if (r >= 0 || (r == -ETIMEDOUT && until < deadline))
+		return 0;
+	if (r != -EINTR && r != -ETIMEDOUT)
+		session_fail(session, r);
+	return r;
+}
+
+/* With the lead: until the own wish is fulfilled. */
+static inline int lead_until(struct shmipc_session *session, struct waiter *w, int64_t deadline)
+{
+	int r = 0, n;
+
+	if (unlikely(session->armed)) {
+		if (!deadline && !is_readable(session->channel) && !load_relaxed(&session->channel->bell.dead))
+			return is_fulfilled(session, w) ? 0 : -EAGAIN;
+		disarm(session);
+	}
+	for (;;) {
+		if (is_fulfilled(session, w))
+			return 0;
+		n = harvest(session, w);
+		if (is_fulfilled(session, w))
+			return 0;
+		if (n)
+			continue;
+		if (r)
+			return r;
+		if (!deadline)
+			return -EAGAIN;
+		r = sleep_leading(session, w, deadline);
+	}
+}
+
+static struct waiter **place_of(struct waiter *w)
+{
+	return w->wants & WAIT_READ ? &w->stream->reader : &w->stream->writer;
+}
+
+/* Enter the list, unless there is no need to. */
+static bool enter(struct shmipc_session *session, struct waiter *w)
+{
+	bool entered = false;
+
+	lock_take(&session->lock);
+	if (!is_fulfilled(session, w) && atomic_fetch_or(&session->lead, LEAD_FOLLOWED) & LEAD_HELD) { /* (C), (D) */
+		entered = true;
+		store_relaxed(&w->word, 0);
+		w->next = NULL;
+		w->link = session->followers_end;
+		*session->followers_end = w;
+		session->followers_end = &w->next;
+		if (w->stream)
+			*place_of(w) = w;
+		if (w->wants & WAIT_ROOM)
+			atomic_fetch_add(&session->room_wanted, 1);
+	}
+	lock_release(&session->lock);
+	return entered;
+}
+
+static cold int follow(struct shmipc_session *session, struct waiter *w, int64_t deadline)
+{
+	struct waiter *roused = NULL;
+	int r = 0;
+
+	outbox_settle(session);
+	if (!enter(session, w))
+		return 0;
+	tally(&session->counts.follows, 1);
+	if (w->wants & WAIT_ROOM)
+		shmipc_channel_kick(session->channel); /* the leader is to ask for room too */
+	while (!load_acquire(&w->word) && !r)
+		r = futex_sleep(&w->word, 0, FUTEX_IN_PROCESS, deadline);
+	lock_take(&session->lock);
+	if (w->link)
+		lead_rouse_locked(session, w, &roused);
+	lock_release(&session->lock);
+	/* Roused, but not by ourselves: whoever did is about to touch the word, which is on our stack. */
+	while (!roused && !load_acquire(&w->word))
+		spin_pause();
+	return r;
+}
+
+int lead_wait(struct shmipc_session *session, struct waiter *w, int64_t deadline)
+{
+	int r;
+
+	for (;;) {
+		if (likely(lead_try(session))) {
+			count(&session->leads, 1);
+			r = lead_until(session, w, deadline);
+			lead_leave(session);
+			return r;
+		}
+		if (is_fulfilled(session, w))
+			return 0;
+		if (!deadline)
+			return -EAGAIN;
+		r = follow(session, w, deadline);
+		if (r)
+			return is_fulfilled(session, w) ? 0 : r;
+	}
+}

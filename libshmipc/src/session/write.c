@@ -1,0 +1,546 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * write.c - writing to a stream: copied, or in place
+ *
+ * The writer's thread. A short message takes one lock and one slot. A long one goes in pieces, each published
+ * when it is copied, so that the peer copies out while this side copies in. What SHMIPC_MORE holds
+ * back gathers in a slice of the lane, which goes out when it is full, or on flush; it starts small, so that many
+ * streams which hold back a little do not use up the lane.
+ */
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "internal.h"
+
+#define IOV_MAX_COUNT 1024
+#define HOLD_MIN 4096u
+
+/* Bytes in several places, and how far they were taken. */
+struct source {
+	const struct iovec *iov;
+	size_t offset; /* in the first of them */
+	size_t left;   /* in all of them */
+};
+
+static void copy_from(struct source *source, void *to, size_t n)
+{
+	unsigned char *at = to;
+	size_t step;
+
+	source->left -= n;
+	while (n) {
+		step = source->iov->iov_len - source->offset;
+		if (step > n)
+			step = n;
+		memcpy(at, (const char *)source->iov->iov_base + source->offset, step);
+		at += step;
+		n -= step;
+		source->offset += step;
+		if (source->offset == source->iov->iov_len) {
+			source->iov++;
+			source->offset = 0;
+		}
+	}
+}
+
+static int check_writable(const struct shmipc_stream *stream)
+{
+	int r = session_check(stream->session);
+
+	if (unlikely(r))
+		return r;
+	if (unlikely(load_relaxed(&stream->flags) & STREAM_SHUT)) {
+		uint32_t flags = load_acquire(&stream->flags);
+
+		if (!(flags & (STREAM_RESET | STREAM_CLOSED)))
+			return flags & STREAM_PEER_CLOSED ? -EPIPE : -ESHUTDOWN;
+		return stream_error(stream);
+	}
+	return load_acquire(&stream->session->error);
+}
+
+static inline bool fits_window(struct shmipc_stream *stream, size_t size)
+{
+	uint64_t out = load_relaxed(&stream->sent) - load_acquire(&stream->acked);
+
+	if (likely(out + charge(size) <= stream->session->peer.window) || !out)
+		return true;
+	stream->need = charge(size);
+	return false;
+}
+
+/* Wait, after a try that said @r, for what was in its way. 0: try again. */
+static int wait_for_way(struct shmipc_stream *stream, int r, uint32_t room, int64_t deadline)
+{
+	struct waiter w = { .stream = stream, .need = stream->need, .room = room };
+
+	switch (r) {
+	case -EXFULL: /* the window */
+		w.wants = WAIT_WINDOW;
+		break;
+	case -EAGAIN:
+		w.wants = WAIT_ROOM;
+		break;
+	case -ENOBUFS:
+		w.wants = WAIT_CREDIT;
+		break;
+	default:
+		if (r == -EPIPE || r == -EBADMSG)
+			session_fail(stream->session, r);
+		return r;
+	}
+	tally(&stream->session->record->writes_waited, 1);
+	r = lead_wait(stream->session, &w, deadline);
+	if (r == -EAGAIN)
+		callback_want_writable(stream, &w);
+	return r ? r : check_writable(stream);
+}
+
+/* A whole message, or the last part of one, that is small. */
+static int push_small(struct shmipc_stream *stream, const void *data, size_t size, uint16_t kind, unsigned int flags)
+{
+	struct shmipc_session *session = stream->session;
+	int r;
+
+	if (unlikely(!fits_window(stream, size)))
+		return -EXFULL;
+	lock_take(&session->out_lock);
+	r = outbox_push_locked(stream, data, size, kind, flags);
+	if (unlikely(r == -EAGAIN && size > SHMIPC_INLINE_MAX &&
+		     session->options.exhaustion == SHMIPC_EXHAUSTION_FALLBACK))
+		r = fallback_send_locked(stream, data, size, kind);
+	lock_release(&session->out_lock);
+	return r;
+}
+
+static bool is_exhausted(int r)
+{
+	return r == -EAGAIN || r == -ENOMEM || r == -EDQUOT || r == -ENOSPC;
+}
+
+/* Memory of the lane. -EMSGSIZE: there can never be so much. */
+static int alloc(struct shmipc_stream *stream, size_t size, struct shmipc_buffer *buffer)
+{
+	struct shmipc_session *session = stream->session;
+	int r;
+
+	lock_take(&session->out_lock);
+	r = produce_alloc(session->channel, size, buffer);
+	lock_release(&session->out_lock);
+	if (unlikely(is_exhausted(r)))
+		tally(&session->record->exhaustions, 1);
+	return r;
+}
+
+static int publish(struct shmipc_stream *stream, struct shmipc_buffer *buffer, size_t size, uint16_t kind)
+{
+	struct shmipc_session *session = stream->session;
+	int r;
+
+	lock_take(&session->out_lock);
+	r = outbox_publish_locked(stream, buffer, size, kind, 0);
+	lock_release(&session->out_lock);
+	return r;
+}
+
+static void give_up(struct shmipc_stream *stream, struct shmipc_buffer *buffer)
+{
+	lock_take(&stream->session->out_lock);
+	produce_free(stream->session->channel, buffer);
+	lock_release(&stream->session->out_lock);
+}
+
+/* Bytes that the lane has no memory for. */
+static int fall_back(struct shmipc_stream *stream, struct source *source, size_t size, uint16_t kind)
+{
+	struct source at = *source;
+	unsigned char bytes[FALLBACK_BYTES];
+	int r;
+
+	if (size > sizeof(bytes)) {
+		size = sizeof(bytes);
+		kind &= ~(MSG_LAST | MSG_END);
+	}
+	copy_from(&at, bytes, size);
+	lock_take(&stream->session->out_lock);
+	r = fallback_send_locked(stream, bytes, size, kind);
+	lock_release(&stream->session->out_lock);
+	if (!r)
+		*source = at;
+	return r;
+}
+
+/* The next piece of a message. @kind is for its last. */
+static int write_piece(struct shmipc_stream *stream, struct source *source, uint16_t kind, unsigned int flags)
+{
+	struct shmipc_session *session = stream->session;
+	size_t size = source->left < session->piece_bytes ? source->left : session->piece_bytes;
+	unsigned char bytes[SMALL_MAX];
+	struct shmipc_buffer buffer;
+	struct source at = *source;
+	int r;
+
+	if (size < source->left)
+		kind &= ~(MSG_LAST | MSG_END);
+	if (size <= SMALL_MAX) {
+		copy_from(&at, bytes, size);
+		r = push_small(stream, bytes, size, kind, flags);
+		if (!r)
+			*source = at;
+		return r;
+	}
+	if (!fits_window(stream, size))
+		return -EXFULL;
+	r = alloc(stream, size, &buffer);
+	if (unlikely(is_exhausted(r)) && session->options.exhaustion == SHMIPC_EXHAUSTION_FALLBACK)
+		return fall_back(stream, source, size, kind);
+	if (r)
+		return r;
+	copy_from(&at, buffer.data, size);
+	r = publish(stream, &buffer, size, kind);
+	if (r)
+		give_up(stream, &buffer);
+	else
+		*source = at;
+	return r;
+}
+
+/* What is held back goes. @kind's flags are those of its end. */
+static int send_held(struct shmipc_stream *stream, uint16_t kind)
+{
+	int r;
+
+	if (!stream->held_room) {
+		/* All of the message went before, but for its end. */
+		return kind & (MSG_LAST | MSG_END) ? push_small(stream, NULL, 0, kind, 0) : 0;
+	}
+	if (!fits_window(stream, stream->held_size))
+		return -EXFULL;
+	r = publish(stream, &stream->held, stream->held_size, kind);
+	if (!r)
+		stream->held_room = 0;
+	return r;
+}
+
+/* Gather bytes; a full slice goes. 0: all are taken. */
+static int hold_back(struct shmipc_stream *stream, struct source *source)
+{
+	size_t n;
+	int r;
+
+	while (source->left) {
+		if (!stream->held_room) {
+			n = (size_t)HOLD_MIN << stream->held_growth;
+			if (n > stream->session->piece_bytes)
+				n = stream->session->piece_bytes;
+			r = alloc(stream, n, &stream->held);
+			if (r)
+				return r;
+			stream->held_size = 0;
+			stream->held_room = (uint32_t)n;
+		}
+		n = stream->held_room - stream->held_size;
+		if (n > source->left)
+			n = source->left;
+		copy_from(source, (unsigned char *)stream->held.data + stream->held_size, n);
+		stream->held_size += (uint32_t)n;
+		stream->message_open = true;
+		if (stream->held_size < stream->held_room)
+			return 0;
+		r = send_held(stream, MSG_DATA);
+		if (r)
+			return r;
+		if (HOLD_MIN << stream->held_growth < stream->session->piece_bytes)
+			stream->held_growth++;
+	}
+	return 0;
+}
+
+/* More of the message follows. */
+static int write_more(struct shmipc_stream *stream, struct source *source)
+{
+	int r = 0;
+
+	if (stream->held_room && stream->held_size == stream->held_room)
+		r = send_held(stream, MSG_DATA);
+	if (!r)
+		r = hold_back(stream, source);
+	if (is_exhausted(r) && !stream->held_room && stream->session->options.exhaustion == SHMIPC_EXHAUSTION_FALLBACK)
+		r = write_piece(stream, source, MSG_DATA, 0);
+	return r;
+}
+
+/* The message's end, behind what is held back: with it where there is room, all or nothing. */
+static int join_held(struct shmipc_stream *stream, struct source *source, uint16_t kind)
+{
+	struct source was = *source;
+	uint32_t size = stream->held_size;
+	int r;
+
+	if (source->left > stream->held_room - size)
+		return send_held(stream, MSG_DATA);
+	copy_from(source, (unsigned char *)stream->held.data + size, source->left);
+	stream->held_size += (uint32_t)was.left;
+	r = send_held(stream, kind);
+	if (r) {
+		stream->held_size = size;
+		*source = was;
+	}
+	return r;
+}
+
+/* One step of a write, in whichever way. 0: go on, or *@done. */
+static int write_step(struct shmipc_stream *stream, struct source *source, uint16_t kind, unsigned int flags,
+		      bool *done)
+{
+	int r;
+
+	if (flags & SHMIPC_MORE) {
+		r = write_more(stream, source);
+		*done = !r && !source->left;
+		return r;
+	}
+	if (stream->held_room) {
+		r = join_held(stream, source, kind);
+		*done = !r && !source->left && !stream->held_room;
+	} else if (source->left) {
+		r = write_piece(stream, source, kind, flags);
+		*done = !r && !source->left;
+	} else {
+		r = send_held(stream, kind); /* its end alone */
+		*done = !r;
+	}
+	if (!r)
+		stream->message_open = !*done;
+	return r;
+}
+
+static apart ssize_t write_slowly(struct shmipc_stream *stream, struct source *source, unsigned int flags,
+				  int64_t deadline)
+{
+	uint16_t kind = MSG_DATA | (flags & SHMIPC_MORE ? 0 : MSG_LAST) | (flags & SHMIPC_END ? MSG_END : 0);
+	size_t size = source->left, was;
+	bool done = false;
+	uint32_t room;
+	int r;
+
+	if (!size && !(flags & SHMIPC_END) && !stream->held_room && !stream->message_open)
+		return 0;
+	while (!done) {
+		was = source->left;
+		room = load_acquire(&stream->session->room);
+		r = write_step(stream, source, kind, flags & (SHMIPC_MORE | SHMIPC_LAZY), &done);
+		count(&stream->bytes_written, was - source->left);
+		if (!r)
+			continue;
+		r = wait_for_way(stream, r, room, deadline);
+		if (r)
+			return source->left < size ? (ssize_t)(size - source->left) : r;
+	}
+	if (flags & SHMIPC_END)
+		stream_sent_end(stream);
+	return (ssize_t)size;
+}
+
+/* For call: @flags may be SHMIPC_LAZY. */
+ssize_t write_bytes(struct shmipc_stream *stream, const void *data, size_t size, unsigned int flags, int64_t deadline)
+{
+	struct iovec iov = { (void *)(uintptr_t)data, size };
+	struct source source = { .iov = &iov, .left = size };
+	int r = check_writable(stream);
+
+	if (unlikely(r))
+		return r;
+	stream_touch(stream);
+	if (likely(!(flags & ~SHMIPC_LAZY) && size && size <= SHMIPC_INLINE_MAX && !stream->held_room)) {
+		r = push_small(stream, data, size, MSG_DATA | MSG_LAST, flags);
+		if (likely(!r)) {
+			count(&stream->bytes_written, size);
+			stream->message_open = false;
+			return (ssize_t)size;
+		}
+	}
+	return write_slowly(stream, &source, flags, deadline);
+}
+
+ssize_t shmipc_stream_write(struct shmipc_stream *stream, const void *data, size_t size, unsigned int flags,
+			    int64_t deadline)
+{
+	if (unlikely(flags & ~(SHMIPC_MORE | SHMIPC_END) || (flags & SHMIPC_MORE && flags & SHMIPC_END) ||
+		     stream->buffer_open || size > SSIZE_MAX))
+		return stream->buffer_open ? -EALREADY : -EINVAL;
+	return write_bytes(stream, data, size, flags, deadline);
+}
+
+ssize_t shmipc_stream_writev(struct shmipc_stream *stream, const struct iovec *iov, int count, unsigned int flags,
+			     int64_t deadline)
+{
+	struct source source = { .iov = iov };
+	int r, i;
+
+	if (count < 0 || count > IOV_MAX_COUNT || flags & ~(SHMIPC_MORE | SHMIPC_END) ||
+	    (flags & SHMIPC_MORE && flags & SHMIPC_END))
+		return -EINVAL;
+	for (i = 0; i < count; i++) {
+		if (iov[i].iov_len > SSIZE_MAX - source.left)
+			return -EINVAL;
+		source.left += iov[i].iov_len;
+	}
+	r = check_writable(stream);
+	if (!r && stream->buffer_open)
+		r = -EALREADY;
+	if (r)
+		return r;
+	stream_touch(stream);
+	return write_slowly(stream, &source, flags, deadline);
+}
+
+int shmipc_stream_flush(struct shmipc_stream *stream, int64_t deadline)
+{
+	ssize_t n = shmipc_stream_write(stream, NULL, 0, 0, deadline);
+
+	return n < 0 ? (int)n : 0;
+}
+
+/* Bytes that are short, or that will fall back, are gathered in private memory. */
+static int reserve_private(struct shmipc_stream *stream, size_t size, struct shmipc_buffer *buffer)
+{
+	void *bytes = malloc(size ? size : 1);
+
+	if (!bytes)
+		return -ENOMEM;
+	stream->private_buffer = bytes;
+	stream->private_done = 0;
+	buffer->data = bytes;
+	buffer->size = size;
+	buffer->slice = IN_SLOT;
+	return 0;
+}
+
+static int reserve_once(struct shmipc_stream *stream, size_t size, struct shmipc_buffer *buffer)
+{
+	int r;
+
+	if (stream->held_room) {
+		r = send_held(stream, MSG_DATA);
+		if (r)
+			return r;
+	}
+	if (!fits_window(stream, size))
+		return -EXFULL;
+	if (size <= SHMIPC_INLINE_MAX)
+		return reserve_private(stream, size, buffer);
+	r = alloc(stream, size, buffer);
+	if (unlikely(is_exhausted(r)) && stream->session->options.exhaustion == SHMIPC_EXHAUSTION_FALLBACK)
+		r = reserve_private(stream, size, buffer);
+	return r;
+}
+
+int shmipc_stream_reserve(struct shmipc_stream *stream, size_t size, struct shmipc_buffer *buffer, int64_t deadline)
+{
+	int r = check_writable(stream);
+	uint32_t room;
+
+	if (!r && stream->buffer_open)
+		r = -EALREADY;
+	while (!r) {
+		room = load_acquire(&stream->session->room);
+		r = reserve_once(stream, size, buffer);
+		if (!r || r == -EMSGSIZE || r == -ENOMEM || r == -EDQUOT || r == -ENOSPC)
+			break;
+		r = wait_for_way(stream, r, room, deadline);
+	}
+	if (r)
+		return r;
+	stream->buffer_open = true;
+	stream->buffer_slice = buffer->slice;
+	stream->buffer_size = buffer->size;
+	return 0;
+}
+
+static bool is_open_buffer(const struct shmipc_stream *stream, const struct shmipc_buffer *buffer)
+{
+	return stream->buffer_open && stream->buffer_slice == buffer->slice;
+}
+
+static void forget_buffer(struct shmipc_stream *stream)
+{
+	stream->buffer_open = false;
+	free(stream->private_buffer);
+	stream->private_buffer = NULL;
+}
+
+/* A buffer in private memory: all that is left of it goes, in as many pieces as it takes. */
+static int submit_private(struct shmipc_stream *stream, size_t size, uint16_t kind)
+{
+	struct iovec iov = { (char *)stream->private_buffer + stream->private_done, size - stream->private_done };
+	struct source source = { .iov = &iov, .left = iov.iov_len };
+	int r = 0;
+
+	if (!source.left)
+		return push_small(stream, NULL, 0, kind, 0);
+	while (!r && source.left) {
+		r = write_piece(stream, &source, kind, 0);
+		stream->private_done = (uint32_t)(size - source.left);
+	}
+	return r;
+}
+
+int shmipc_stream_submit(struct shmipc_stream *stream, struct shmipc_buffer *buffer, size_t size, unsigned int flags,
+			 int64_t deadline)
+{
+	uint16_t kind = MSG_DATA | (flags & SHMIPC_MORE ? 0 : MSG_LAST) | (flags & SHMIPC_END ? MSG_END : 0);
+	int r = session_check(stream->session);
+	uint32_t room;
+
+	if (r)
+		return r;
+	if (!is_open_buffer(stream, buffer) || size > stream->buffer_size || flags & ~(SHMIPC_MORE | SHMIPC_END) ||
+	    (flags & SHMIPC_MORE && flags & SHMIPC_END))
+		return -EINVAL;
+	stream_touch(stream);
+	r = check_writable(stream);
+	while (!r) {
+		room = load_acquire(&stream->session->room);
+		r = stream->private_buffer ? submit_private(stream, size, kind) : publish(stream, buffer, size, kind);
+		if (!r)
+			break;
+		r = wait_for_way(stream, r, room, deadline);
+	}
+	if (r == -EAGAIN || r == -ETIMEDOUT || r == -EINTR)
+		return r;
+	if (r) {
+		write_cancel(stream);
+		return r;
+	}
+	forget_buffer(stream);
+	count(&stream->bytes_written, size);
+	stream->message_open = flags & SHMIPC_MORE;
+	if (flags & SHMIPC_END)
+		stream_sent_end(stream);
+	return 0;
+}
+
+void write_cancel(struct shmipc_stream *stream)
+{
+	struct shmipc_buffer buffer = { .slice = stream->buffer_slice };
+
+	if (!stream->buffer_open)
+		return;
+	if (!stream->private_buffer)
+		give_up(stream, &buffer);
+	forget_buffer(stream);
+}
+
+int shmipc_stream_cancel(struct shmipc_stream *stream, struct shmipc_buffer *buffer)
+{
+	int r = session_check(stream->session);
+
+	if (r)
+		return r;
+	if (!is_open_buffer(stream, buffer))
+		return -EINVAL;
+	write_cancel(stream);
+	return 0;
+}
