@@ -5,9 +5,14 @@
 #include "fdpass.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/uio.h>
 #include <unistd.h>
+
+#include "process.h"
+#include "shmipc/channel.h"
 
 /* A descriptor for the sender that comes with every message once the other side of a pair has asked for it. */
 #ifndef SCM_PIDFD
@@ -125,4 +130,44 @@ ssize_t fdpass_receive(int socket, void *data, size_t size, int *fds, int *count
 	fdpass_close(fds, *count); /* an empty message may carry some, too */
 	*count = 0;
 	return n ? -EPROTO : 0;
+}
+
+int fdpass_wait(int socket, short events, int64_t deadline)
+{
+	struct pollfd poll_fd = { .fd = socket, .events = events };
+	int64_t left;
+	int timeout, n;
+
+	for (;;) {
+		timeout = -1;
+		if (deadline != SHMIPC_FOREVER) {
+			left = deadline - process_now();
+			if (left <= 0)
+				left = 0;
+			timeout = left / 1000000 >= INT_MAX ? INT_MAX : (int)((left + 999999) / 1000000);
+		}
+		n = poll(&poll_fd, 1, timeout);
+		if (n > 0)
+			return 0;
+		if (n == 0 && timeout != INT_MAX)
+			return -ETIMEDOUT;
+		if (n < 0 && errno != EINTR)
+			return -errno;
+	}
+}
+
+int fdpass_ask_credentials(int socket, int *old)
+{
+	socklen_t size = sizeof(*old);
+	int on = 1;
+
+	if (getsockopt(socket, SOL_SOCKET, SO_PASSCRED, old, &size) ||
+	    setsockopt(socket, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)))
+		return errno == ENOTSOCK || errno == EOPNOTSUPP || errno == ENOPROTOOPT ? -EINVAL : -errno;
+	return 0;
+}
+
+void fdpass_restore_credentials(int socket, int old)
+{
+	setsockopt(socket, SOL_SOCKET, SO_PASSCRED, &old, sizeof(old));
 }

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 
@@ -36,5 +37,23 @@ ssize_t fdpass_receive(int socket, void *data, size_t size, int *fds, int *count
  * fdpass_close - close those that are not negative
  */
 void fdpass_close(int *fds, int count);
+
+/**
+ * fdpass_wait - wait until a socket can be read or written
+ * @events: POLLIN, POLLOUT
+ * @deadline: absolute CLOCK_MONOTONIC nanoseconds, or SHMIPC_FOREVER
+ *
+ * Signals do not end it. Returns 0, -ETIMEDOUT, or -errno.
+ */
+int fdpass_wait(int socket, short events, int64_t deadline);
+
+/**
+ * fdpass_ask_credentials - have the kernel say who sends what arrives on a socket
+ * @old: the setting before, for fdpass_restore_credentials()
+ *
+ * Returns 0. -EINVAL: not a Unix socket.
+ */
+int fdpass_ask_credentials(int socket, int *old);
+void fdpass_restore_credentials(int socket, int old);
 
 #endif /* SHMIPC_FDPASS_H */
