@@ -6,7 +6,13 @@
  * environment as it was when the first session, listener or pool was made:
  *
  *	SHMIPC_LOG_LEVEL	trace, debug, info, warn, error, none: to standard error, unless there is a sink
- *	SHMIPC_PROTOCOL_TRACE	1: every handshake and control message is logged, at level trace
+ *	SHMIPC_PROTOCOL_TRACE	1: every handshake and control message is logged, whatever the level
+ *
+ * Where both speak the functions have the last word. A line is the time (UTC), the level, who speaks, and what it says:
+ *
+ *	2026-01-31T12:00:00.123456Z warn session: 7: the peer, pid 4711, is gone
+ *
+ * It never holds payload, nor text that a peer sent.
  *
  * Threads. Every function may be called from any thread.
  */
@@ -35,7 +41,9 @@ enum shmipc_log_level {
  * @sink: called with one line, without a line feed, by whichever thread; with no lock held; or NULL: standard error
  * @arg: for sink
  *
- * When it returns, a sink set before may still be running in another thread. Since 0.1. Returns 0, or -EINVAL.
+ * When it returns, a sink set before may still be running in another thread. Since 0.1.
+ *
+ * Returns 0. -EINVAL: @level. -ENOMEM.
  */
 int shmipc_log_set(enum shmipc_log_level level, void (*sink)(enum shmipc_log_level level, const char *line, void *arg),
 		   void *arg);
@@ -44,7 +52,7 @@ int shmipc_log_set(enum shmipc_log_level level, void (*sink)(enum shmipc_log_lev
  * shmipc_protocol_trace_set - log every handshake and control message
  * @on: 1 or 0
  *
- * Since 0.1. Returns 0.
+ * They go where the log goes, with level trace, whatever the log's level is. Since 0.1. Returns 0, or -EINVAL.
  */
 int shmipc_protocol_trace_set(int on);
 
