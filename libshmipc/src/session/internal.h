@@ -15,6 +15,7 @@
  *	piece.c		what arrived and was not read
  *	callback.c	process, and running callbacks
  *	stats.c		counters
+ *	timer.c		monitor calls, idle timeouts: a thread, where they are asked for
  *
  * Messages. A channel message's tag is the stream's id, 0 for the session itself; its kind is one of
  * MSG_*, with flags. The channel's ring is the one order: of a stream's bytes, of its end, of credit.
@@ -42,6 +43,7 @@
 #include "../lock.h"
 #include "record.h"
 #include "shmipc/stream.h"
+#include "timer.h"
 
 /* A message's kind: what it is, and flags. */
 enum {
@@ -267,6 +269,7 @@ struct shmipc_session {
 	/* Set before publish: */
 	const _Atomic uint32_t *guard;
 	struct shmipc_channel *channel;
+	uint64_t number; /* of this process's sessions, from 1: its name in the log and in metrics */
 	int socket; /* the control socket */
 	bool server;
 	struct shmipc_session_options options;
@@ -331,6 +334,7 @@ struct shmipc_session {
 	int wake_fd;	     /* an eventfd: callbacks became due outside of process */
 	_Atomic bool signalled;
 
+	struct session_timer timer;
 	struct shmipc_session *list_next, **list_link; /* all of the process: session.c */
 	struct {
 		_Atomic uint64_t written, read, errors, restarts, restarts_failed, follows;
