@@ -42,3 +42,10 @@ $(UNIT_BUILD)/headers/%.cc.o: libshmipc/include/shmipc/%.h
 
 # It counts what the library allocates.
 $(UNIT_BUILD)/channel_calls: LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc
+
+# The errors that public headers name.
+$(UNIT_BUILD)/observe_strerror.o: CPPFLAGS += -I$(UNIT_BUILD)
+$(UNIT_BUILD)/observe_strerror.o: $(UNIT_BUILD)/errors_named.h
+$(UNIT_BUILD)/errors_named.h: $(wildcard libshmipc/include/shmipc/*.h)
+	@mkdir -p $(@D)
+	grep -hoE -e '-E[A-Z0-9]+\b' $^ | sort -u | sed 's/-\(.*\)/ERROR_NAMED(\1)/' > $@

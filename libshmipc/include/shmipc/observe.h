@@ -60,7 +60,9 @@ int shmipc_protocol_trace_set(int on);
  * shmipc_strerror - a sentence for an error of this library
  * @error: negative, as functions return it
  *
- * What it means here, rather than what errno(3) says in general. Since 0.1. Returns a constant.
+ * What it means here, rather than what errno(3) says in general. Since 0.1.
+ *
+ * Returns a constant; never NULL. For an error that only the system gives, such as bind(2), it says so.
  */
 const char *shmipc_strerror(int error);
 

@@ -7,15 +7,14 @@
 #ifndef SHMIPC_SESSION_TIMER_H
 #define SHMIPC_SESSION_TIMER_H
 
-#include <stdbool.h>
-#include <stdint.h>
+#include "../shm/atomics.h"
 
 struct shmipc_session;
 struct clockwork;
 
 /* A session's part, in struct shmipc_session; zeroed: nothing was asked for. */
 struct session_timer {
-	struct clockwork *home; /* of the process that added it; NULL: not added */
+	struct clockwork *_Atomic home; /* of the process that added it; NULL: not added */
 	/* Under home's lock: */
 	int64_t monitor_due, idle_due; /* CLOCK_MONOTONIC nanoseconds */
 	uint32_t position;	       /* in home's heap */
@@ -27,7 +26,7 @@ struct session_timer {
 /**
  * timer_add - begin, if the session's options ask for a monitor or an idle timeout
  *
- * Once, with the session complete. Returns 0, -ENOMEM or -EAGAIN: no thread could be made.
+ * Once, with the session complete and before anybody else has it. Returns 0, -ENOMEM or -EAGAIN: no thread could be made.
  */
 int timer_add(struct shmipc_session *session);
 
@@ -41,9 +40,9 @@ void timer_end(struct shmipc_session *session);
 /**
  * timer_remove - stop
  *
- * Part of close, under no lock, with a reference to the session. Waits for the monitor's last call, and until nothing of the session's
- * runs in the thread; but from the session's own monitor it returns at once, and that call was the last. In a forked
- * child, or where nothing was added, it does nothing.
+ * Part of close, under no lock, with a reference to the session. Waits for the monitor's last call, and until nothing
+ * of the session's runs in the thread; but from the session's own monitor it returns at once, and that call was the
+ * last. In a forked child, or where nothing was added, it does nothing.
  */
 void timer_remove(struct shmipc_session *session);
 
