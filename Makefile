@@ -6,6 +6,7 @@
 # make check-debug     the module's tests on kernels that look for memory errors, lock and data races
 # make check-kernels   the same tests on Debian's other kernels
 # make soak, fuzz      long runs
+# make examples        the programs of docs/examples
 # make shell           a shell in a guest with the module loaded
 # make install         library, headers, manual pages, bench (PREFIX, DESTDIR)
 # make module          the kernel module for KDIR; make modules_install
@@ -61,6 +62,7 @@ include kmod/build.mk
 include libshmipc/build.mk
 include tools/build.mk
 include bench/build.mk
+include docs/examples/build.mk
 include tests/build.mk
 
 clean:

@@ -6,5 +6,11 @@
 #define SHMIPC_SHMIPC_H
 
 #include "shmipc/channel.h"
+#include "shmipc/session.h"
+#include "shmipc/stream.h"
+#include "shmipc/listener.h"
+#include "shmipc/dispatcher.h"
+#include "shmipc/pool.h"
+#include "shmipc/observe.h"
 
 #endif /* SHMIPC_SHMIPC_H */
