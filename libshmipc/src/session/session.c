@@ -7,7 +7,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "../observe/log.h"
 #include "internal.h"
+#include "shmipc/observe.h"
 
 /* All sessions of the process, for metrics. */
 static struct lock list_lock;
@@ -75,6 +77,7 @@ int session_start(struct shmipc_channel *channel, int socket, bool server, const
 		  const struct session_limits *peer, struct shmipc_session **session)
 {
 	struct shmipc_session *s = aligned_alloc(LAYOUT_LINE, sizeof(*s));
+	static _Atomic uint64_t numbers;
 
 	*session = NULL;
 	if (!s || (memset(s, 0, sizeof(*s)), table_init(&s->table))) {
@@ -101,7 +104,11 @@ int session_start(struct shmipc_channel *channel, int socket, bool server, const
 	s->followers_end = &s->followers;
 	s->ready_end = &s->ready;
 	fill_record(s);
+	s->number = atomic_fetch_add(&numbers, 1) + 1;
+	log_environment();
 	enlist(s);
+	log_debug("session", "%llu begins: %s, %s", (unsigned long long)s->number, server ? "server" : "client",
+		  channel->region.ops->backend == SHMIPC_BACKEND_KMOD ? "kmod" : "memfd");
 	*session = s;
 	return 0;
 }
@@ -175,6 +182,18 @@ static void end_stream(struct shmipc_stream *stream, void *arg)
 	callback_due_locked(stream, DUE_READABLE | DUE_END);
 }
 
+/* An end that both sides wanted is nothing to alarm anybody with. */
+static void log_end(struct shmipc_session *session, int error)
+{
+	unsigned long long number = session->number;
+
+	if (error == -ESHUTDOWN || error == -EPIPE)
+		log_debug("session", "%llu ended: %s", number, shmipc_strerror(error));
+	else
+		log_warn("session", "%llu ended: %s; the peer is process %d", number, shmipc_strerror(error),
+			 (int)session->channel->peer_id.pid);
+}
+
 int session_fail(struct shmipc_session *session, int error)
 {
 	int none = 0;
@@ -192,6 +211,7 @@ int session_fail(struct shmipc_session *session, int error)
 	lock_release(&session->lock);
 	lead_rouse(session, WAIT_ALL);
 	callback_signal(session);
+	log_end(session, error);
 	lock_take(&session->hooks_lock);
 	tell_end_locked(session);
 	lock_release(&session->hooks_lock);
