@@ -378,14 +378,34 @@ void produce_free(struct shmipc_channel *ch, const struct shmipc_buffer *buffer)
 		free_slice(ch, buffer->slice);
 }
 
+/* One that fits in a slot, and the slot is free: straight into the ring. */
+static inline int push_in_slot(struct shmipc_channel *ch, const void *data, size_t size, uint32_t tag, uint16_t kind,
+			       unsigned int flags)
+{
+	struct slot *slot = slot_of(ch, ch->out.prod);
+
+	if (unlikely(load_relaxed(&ch->out.starved)))
+		store_relaxed(&ch->out.starved, false);
+	if (size)
+		memcpy(slot->bytes, data, size);
+	publish_slot(ch, slot, (uint32_t)size, tag, carry(SLOT_INLINE, kind));
+	finish_submit(ch, size, flags);
+	return 0;
+}
+
 int shmipc_channel_push(struct shmipc_channel *ch, const void *data, size_t size, uint32_t tag, uint16_t kind,
 			unsigned int flags)
 {
 	struct shmipc_buffer buffer;
-	int r;
+	int r = check_usable(ch);
 
+	if (unlikely(r))
+		return r;
 	if (unlikely(flags & ~(SHMIPC_KEPT | SHMIPC_MORE | SHMIPC_LAZY)))
 		return -EINVAL;
+	if (likely(size <= SHMIPC_INLINE_MAX && !ch->out.slot_open && has_slot(ch, flags) &&
+		   !load_relaxed(&ch->bell.dead)))
+		return push_in_slot(ch, data, size, tag, kind, flags);
 	r = shmipc_channel_reserve(ch, size, flags & SHMIPC_KEPT, &buffer);
 	if (unlikely(r))
 		return r;

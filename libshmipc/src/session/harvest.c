@@ -308,31 +308,33 @@ static apart int take_batch(struct shmipc_session *session, struct shmipc_messag
 	return n;
 }
 
-/* A reader that leads takes a small message of its own from where it is. */
-static inline bool take_direct(struct shmipc_session *session, struct waiter *w, struct shmipc_message *m)
+bool harvest_direct(struct shmipc_session *session, struct waiter *w)
 {
 	struct shmipc_stream *stream = w->stream;
+	struct shmipc_message m;
 
-	if (m->tag != stream->id || (m->kind & ~MSG_LAST) != MSG_DATA || m->size > w->direct_room ||
-	    m->size > SMALL_MAX || unlikely(load_relaxed(&stream->flags) & (STREAM_GOT_END | STREAM_RESET)))
+	if (unlikely(!w->direct || session->parked || shmipc_channel_peek(session->channel, &m)))
 		return false;
-	memcpy(w->direct, m->data, m->size);
-	if (unlikely(shmipc_channel_release(session->channel, m)))
+	if (unlikely(m.tag != stream->id || (m.kind & ~MSG_LAST) != MSG_DATA || m.size > w->direct_room ||
+		     m.size > SMALL_MAX || load_relaxed(&stream->flags) & (STREAM_GOT_END | STREAM_RESET)))
 		return false;
-	w->direct += m->size;
-	w->direct_room -= m->size;
-	w->got += m->size;
-	w->got_any = m->size || m->kind & MSG_LAST;
-	w->got_last = m->kind & MSG_LAST;
-	count(&session->private_received, charge(m->size));
-	drop_small(session, m->size);
-	count(&stream->consumed_direct, charge(m->size));
-	count(&stream->bytes_received, m->size);
+	memcpy(w->direct, m.data, m.size);
+	if (unlikely(shmipc_channel_release(session->channel, &m)))
+		return false;
+	w->direct += m.size;
+	w->direct_room -= m.size;
+	w->got += m.size;
+	w->got_any = m.size || m.kind & MSG_LAST;
+	w->got_last = m.kind & MSG_LAST;
+	count(&session->private_received, charge(m.size));
+	drop_small(session, m.size);
+	count(&stream->consumed_direct, charge(m.size));
+	count(&stream->bytes_received, m.size);
 	count(&stream->messages_received, 1);
 	return true;
 }
 
-int harvest(struct shmipc_session *session, struct waiter *w)
+int harvest(struct shmipc_session *session)
 {
 	struct shmipc_message m;
 	int n = 0, r;
@@ -344,13 +346,7 @@ int harvest(struct shmipc_session *session, struct waiter *w)
 		n = r;
 	}
 	r = shmipc_channel_peek(session->channel, &m);
-	if (likely(!r)) {
-		if (w && w->direct && likely(take_direct(session, w, &m)))
-			return 1;
+	if (!r)
 		n += take_batch(session, &m, &r);
-	}
-	if (unlikely(r && r != -EAGAIN)) {
-		return session_fail(session, r);
-	}
-	return n;
+	return likely(!r || r == -EAGAIN) ? n : session_fail(session, r);
 }

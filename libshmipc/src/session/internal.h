@@ -262,19 +262,18 @@ struct session_event {
 	uint16_t kind;
 };
 
-/* session->lead */
-enum { LEAD_FREE = 0, LEAD_HELD = 1, LEAD_FOLLOWED = 2 };
-
 struct shmipc_session {
 	/* Set before publish: */
 	const _Atomic uint32_t *guard;
 	struct shmipc_channel *channel;
 	uint64_t number; /* of this process's sessions, from 1: its name in the log and in metrics */
-	int socket; /* the control socket */
+	int socket;	 /* the control socket */
 	bool server;
+	bool pays; /* followers pay for the leader's barrier: lead.c */
 	struct shmipc_session_options options;
 	struct session_limits peer;    /* what this side may send */
 	uint32_t piece_bytes;	       /* of copying writes */
+	uint64_t tell_window, tell_private; /* charge consumed that the peer is told of */
 	struct session_record *record; /* for tools, in the own lane */
 	void *user;
 	_Atomic(struct session_driver *) driver; /* or NULL */
@@ -287,7 +286,7 @@ struct shmipc_session {
 	_Atomic bool owing;	      /* something waits for a slot; written under out_lock */
 
 	/* With the lead: */
-	_Alignas(LAYOUT_LINE) _Atomic uint32_t lead;
+	_Alignas(LAYOUT_LINE) _Atomic bool lead;
 	_Atomic uint64_t private_direct;   /* charge of small messages that never were in private memory */
 	_Atomic uint64_t private_received; /* charge of all small messages */
 	struct piece *fresh;		   /* made of the message in hand */
@@ -313,6 +312,7 @@ struct shmipc_session {
 	struct table table;
 	uint32_t next_id;
 	struct waiter *followers, **followers_end;
+	_Atomic bool followed;				/* there are some; read anywhere */
 	struct shmipc_stream *accepted, **accepted_end; /* opened by the peer, and not taken; linked by ready_next */
 	_Atomic uint32_t accepted_count;		/* read anywhere */
 	struct shmipc_stream *ready, **ready_end;	/* with callbacks due */
@@ -400,13 +400,11 @@ void table_for_each(const struct table *table, void (*visit)(struct shmipc_strea
 /* The lead, if nobody has it. */
 static inline bool lead_try(struct shmipc_session *session)
 {
-	uint32_t state = LEAD_FREE;
+	bool held = false;
 
-	return atomic_compare_exchange_strong_explicit(&session->lead, &state, LEAD_HELD, memory_order_acquire,
-						       memory_order_relaxed) ||
-	       (state == LEAD_FOLLOWED &&
-		atomic_compare_exchange_strong_explicit(&session->lead, &state, LEAD_HELD | LEAD_FOLLOWED,
-							memory_order_acquire, memory_order_relaxed));
+	return !load_relaxed(&session->lead) &&
+	       atomic_compare_exchange_strong_explicit(&session->lead, &held, true, memory_order_acquire,
+						       memory_order_relaxed);
 }
 
 void lead_leave(struct shmipc_session *session);
@@ -438,8 +436,11 @@ void stream_show_locked(struct shmipc_stream *stream, struct waiter **roused);
 /* One that was on its way has come. */
 void stream_unparked_locked(struct shmipc_stream *stream, struct waiter **roused);
 
+/* harvest.c: with the lead. A small message of the waiting reader's own is taken from the ring, if it is next. */
+bool harvest_direct(struct shmipc_session *session, struct waiter *waiter);
+
 /* harvest.c: with the lead. Handle what arrived. Returns how many messages; or -errno: the session has ended. */
-int harvest(struct shmipc_session *session, struct waiter *waiter);
+int harvest(struct shmipc_session *session);
 
 /*
  * outbox.c, those called _locked under out_lock. They return 0; -EAGAIN: no room in the lane; -ENOBUFS: no room for small
@@ -481,8 +482,7 @@ int fallback_continue(struct shmipc_session *session);
 struct piece *piece_create(size_t room);
 /* All of it was read: give everything back. By any thread, not under out_lock. */
 void piece_consume(struct shmipc_stream *stream, struct piece *piece);
-/* Tell the peer what was consumed, if that is enough to be worth a message. */
-void piece_tell(struct shmipc_stream *stream);
+void piece_tell_slowly(struct shmipc_stream *stream);
 
 /* stream.c */
 int stream_arrive_locked(struct shmipc_session *session, uint32_t id, struct shmipc_stream **stream,
@@ -503,6 +503,19 @@ static inline void stream_touch(struct shmipc_stream *stream)
 {
 	if (unlikely(stream->session->options.idle_timeout_ms))
 		store_relaxed(&stream->active_ms, process_now_coarse_ms());
+}
+
+/* Tell the peer what was consumed, if that is enough to be worth a message. */
+static inline void piece_tell(struct shmipc_stream *stream)
+{
+	struct shmipc_session *session = stream->session;
+	uint64_t consumed = load_relaxed(&stream->consumed_direct) + load_relaxed(&stream->consumed);
+	uint64_t of_all = load_relaxed(&session->private_direct) + load_relaxed(&session->private_consumed);
+
+	stream_touch(stream);
+	if (unlikely(consumed - load_relaxed(&stream->told) >= session->tell_window ||
+		     of_all - load_relaxed(&session->private_told) >= session->tell_private))
+		piece_tell_slowly(stream);
 }
 
 /* write.c */

@@ -5,14 +5,19 @@
  * The leaders-and-followers pattern (Schmidt and others, 2000), with one word: session->lead.
  *
  * leader that leaves                         thread that wants it
- *   STORE what was harvested      (A)          OR LEAD_FOLLOWED                (C)
- *   EXCHANGE lead, LEAD_FREE      (B)            it was free: take it
- *     it was followed: rouse one                 else look again, sleep        (D)
+ *   STORE what was harvested                   STORE followed                  (C)
+ *   STORE.rel lead, free          (A)          barrier                         (D)
+ *   barrier                       (B)          LOAD lead: held: sleep          (E)
+ *   LOAD followed: rouse one
  *
- * (B) against (C): one of the two sees the other. A follower that was roused tries to lead; others
- * may be faster, and then it follows again. What a leader finds for others it queues under session->lock, where a follower
- * looks again before it sleeps, (D): so that no wake-up is lost. A leader goes on for as long as
- * its own wish is not fulfilled, so a thread that exchanges messages with the peer all alone never makes a futex call.
+ * (A) to (B) against (C) to (E): one of the two sees the other. The leader leaves often, and a follower is about to make
+ * system calls anyway: so (D) is membarrier(2), which pays for (B) too, and (B) is left out. Where there is no
+ * membarrier both are full barriers.
+ *
+ * A follower that was roused tries to lead; others may be faster, and then it follows again. What a leader finds for others
+ * it queues under session->lock, where a follower enters the list; whoever has entered is roused. A leader goes on for
+ * as long as its own wish is not fulfilled, so a thread that exchanges messages with the peer all alone never makes a
+ * futex call.
  *
  * In a session that is driven by an event loop nobody sleeps in the channel while the loop watches: the channel is
  * armed. A thread that blocks disarms it for as long as it leads, and takes its descriptor out of the session's epoll meanwhile.
@@ -68,6 +73,8 @@ void lead_rouse_locked(struct shmipc_session *session, struct waiter *w, struct 
 		w->stream->writer = NULL;
 	w->next = *roused;
 	*roused = w;
+	if (!session->followers)
+		store_relaxed(&session->followed, false);
 }
 
 void lead_wake(struct waiter *roused)
@@ -143,7 +150,7 @@ static cold void arm(struct shmipc_session *session)
 	while ((r = shmipc_channel_arm(session->channel, wanted_events(session))) == 1) {
 		if (wanted_events(session) & SHMIPC_WRITABLE && ready_events(session->channel, SHMIPC_WRITABLE))
 			see_room(session);
-		if (harvest(session, NULL) < 0)
+		if (harvest(session) < 0)
 			break;
 	}
 	session->armed = !r;
@@ -165,7 +172,7 @@ void lead_harvest(struct shmipc_session *session)
 	if (!lead_try(session))
 		return; /* whoever has it does that */
 	disarm(session);
-	while (harvest(session, NULL) > 0)
+	while (harvest(session) > 0)
 		;
 	if (wanted_events(session) & SHMIPC_WRITABLE && ready_events(session->channel, SHMIPC_WRITABLE))
 		see_room(session);
@@ -180,21 +187,29 @@ static cold void hand_on(struct shmipc_session *session)
 	lock_take(&session->lock);
 	if (session->followers)
 		lead_rouse_locked(session, session->followers, &roused);
-	if (session->followers)
-		atomic_fetch_or(&session->lead, LEAD_FOLLOWED);
 	lock_release(&session->lock);
 	lead_wake(roused);
 }
 
-void lead_leave(struct shmipc_session *session)
+static inline void leave(struct shmipc_session *session)
 {
 	if (unlikely(load_acquire(&session->loop_fd) >= 0))
 		arm(session);
-	if (unlikely(atomic_exchange(&session->lead, LEAD_FREE) & LEAD_FOLLOWED)) /* (B) */
+	store_release(&session->lead, false); /* (A) */
+	if (likely(session->pays))
+		compiler_barrier();
+	else
+		full_barrier(); /* (B) */
+	if (unlikely(load_relaxed(&session->followed)))
 		hand_on(session);
 }
 
-/* Sleep in the channel. 0: look again. */
+void lead_leave(struct shmipc_session *session)
+{
+	leave(session);
+}
+
+/* Sleep in the channel. 1: a message came; 0: something did; or -errno. */
 static int sleep_leading(struct shmipc_session *session, const struct waiter *w, int64_t deadline)
 {
 	unsigned int events = wanted_events(session) | (w->wants & WAIT_ROOM ? SHMIPC_WRITABLE : 0);
@@ -210,7 +225,7 @@ static int sleep_leading(struct shmipc_session *session, const struct waiter *w,
 	}
 	r = shmipc_channel_wait(session->channel, events, until);
 	if (likely(r == SHMIPC_READABLE))
-		return 0;
+		return 1;
 	if (r > 0 && r & SHMIPC_WRITABLE)
 		see_room(session);
 	if (r >= 0 || (r == -ETIMEDOUT && until < deadline))
@@ -223,6 +238,7 @@ static int sleep_leading(struct shmipc_session *session, const struct waiter *w,
 /* With the lead: until the own wish is fulfilled. */
 static inline int lead_until(struct shmipc_session *session, struct waiter *w, int64_t deadline)
 {
+	bool look = true;
 	int r = 0, n;
 
 	if (unlikely(session->armed)) {
@@ -231,18 +247,20 @@ static inline int lead_until(struct shmipc_session *session, struct waiter *w, i
 		disarm(session);
 	}
 	for (;;) {
-		if (is_fulfilled(session, w))
+		if (unlikely(look) && is_fulfilled(session, w))
 			return 0;
-		n = harvest(session, w);
-		if (is_fulfilled(session, w))
+		if (harvest_direct(session, w))
 			return 0;
+		n = harvest(session);
+		look = true;
 		if (n)
 			continue;
-		if (r)
+		if (r < 0)
 			return r;
 		if (!deadline)
 			return -EAGAIN;
 		r = sleep_leading(session, w, deadline);
+		look = r <= 0; /* a message woke it: nothing else can have changed that matters more */
 	}
 }
 
@@ -257,8 +275,9 @@ static bool enter(struct shmipc_session *session, struct waiter *w)
 	bool entered = false;
 
 	lock_take(&session->lock);
-	if (!is_fulfilled(session, w) && atomic_fetch_or(&session->lead, LEAD_FOLLOWED) & LEAD_HELD) { /* (C), (D) */
+	if (!is_fulfilled(session, w)) {
 		entered = true;
+		store_relaxed(&session->followed, true); /* (C) */
 		store_relaxed(&w->word, 0);
 		w->next = NULL;
 		w->link = session->followers_end;
@@ -281,10 +300,14 @@ static cold int follow(struct shmipc_session *session, struct waiter *w, int64_t
 	outbox_settle(session);
 	if (!enter(session, w))
 		return 0;
+	if (session->pays)
+		process_membarrier(); /* (D) */
+	else
+		full_barrier();
 	tally(&session->counts.follows, 1);
 	if (w->wants & WAIT_ROOM)
 		shmipc_channel_kick(session->channel); /* the leader is to ask for room too */
-	while (!load_acquire(&w->word) && !r)
+	while (load_relaxed(&session->lead) /* (E) */ && !load_acquire(&w->word) && !r)
 		r = futex_sleep(&w->word, 0, FUTEX_IN_PROCESS, deadline);
 	lock_take(&session->lock);
 	if (w->link)
@@ -304,7 +327,7 @@ int lead_wait(struct shmipc_session *session, struct waiter *w, int64_t deadline
 		if (likely(lead_try(session))) {
 			count(&session->leads, 1);
 			r = lead_until(session, w, deadline);
-			lead_leave(session);
+			leave(session);
 			return r;
 		}
 		if (is_fulfilled(session, w))

@@ -29,22 +29,17 @@ void piece_consume(struct shmipc_stream *stream, struct piece *piece)
 	free(piece);
 }
 
-/* A quarter of what may be under way: the sender need not stop, and few messages tell it so. */
-static bool is_worth_it(uint64_t consumed, uint64_t told, uint64_t limit)
-{
-	return consumed - told >= limit / 4;
-}
-
-void piece_tell(struct shmipc_stream *stream)
+void piece_tell_slowly(struct shmipc_stream *stream)
 {
 	struct shmipc_session *session = stream->session;
 	uint64_t consumed = load_relaxed(&stream->consumed_direct) + load_relaxed(&stream->consumed);
 
-	stream_touch(stream);
-	if (unlikely(is_worth_it(consumed, load_relaxed(&stream->told), session->options.window)) &&
-	    !(load_relaxed(&stream->flags) & (STREAM_GOT_END | STREAM_RESET | STREAM_CLOSED)))
-		outbox_owe(stream, OWED_WINDOW);
+	if (consumed - load_relaxed(&stream->told) >= session->tell_window) {
+		store_relaxed(&stream->told, consumed); /* also if nobody wants to know */
+		if (!(load_relaxed(&stream->flags) & (STREAM_GOT_END | STREAM_RESET | STREAM_CLOSED)))
+			outbox_owe(stream, OWED_WINDOW);
+	}
 	consumed = load_relaxed(&session->private_direct) + load_relaxed(&session->private_consumed);
-	if (unlikely(is_worth_it(consumed, load_relaxed(&session->private_told), session->options.private_max)))
+	if (consumed - load_relaxed(&session->private_told) >= session->tell_private)
 		outbox_control(session, MSG_WINDOW, consumed, 0);
 }

@@ -92,7 +92,11 @@ int session_start(struct shmipc_channel *channel, int socket, bool server, const
 	s->server = server;
 	s->options = *options;
 	s->peer = *peer;
+	s->pays = process_may_skip() && !SHMIPC_TSAN;
 	s->piece_bytes = copy_piece(s);
+	/* A quarter of what may be under way: the sender need not stop, and few messages tell it so. */
+	s->tell_window = s->options.window / 4;
+	s->tell_private = s->options.private_max / 4;
 	s->record = (struct session_record *)((unsigned char *)channel->own.words + LAYOUT_SESSION);
 	s->refs = 1;
 	s->next_id = server ? 2 : 1;
