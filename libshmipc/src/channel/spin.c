@@ -18,7 +18,7 @@
 #define HOLD_MIN_NS 10000000ll
 #define HOLD_MAX_NS 1000000000ll
 /* Looks without, and with, a pause between two of them, before the clock is read. */
-#define LOOKS_TIGHT 64
+#define LOOKS_TIGHT 256
 #define LOOKS_PAUSED 32
 /* Every look for room takes the line that the consumer writes with each message: seldom, then, and for more at a time. */
 #define PAUSES_FOR_ROOM 16
