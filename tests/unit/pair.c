@@ -136,6 +136,8 @@ void scenario_run(void **state)
 	fds = count_fds();
 	mappings = count_lane_mappings();
 	scenario->body(&current);
+	if (current.fini)
+		current.fini(&current);
 	shmipc_channel_destroy(current.a);
 	shmipc_channel_destroy(current.b);
 	if (scenario->backend != SHMIPC_BACKEND_AUTO) {

@@ -31,10 +31,14 @@
 #define TESTS_TSAN 0
 #endif
 
+struct shmipc_session;
+
 struct pair {
 	enum shmipc_backend backend;
 	struct shmipc_channel *a; /* endpoint 0, made by create */
 	struct shmipc_channel *b; /* endpoint 1, received */
+	struct shmipc_session *client, *server; /* session_pair.h: of the other tests */
+	void (*fini)(struct pair *pair);	/* what is to be closed besides the endpoints, or NULL */
 	bool finished;
 };
 
