@@ -12,11 +12,11 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct flow {
 	struct shmipc_stream *from, *to;
 	struct shmipc_piece piece; /* being written */
-	size_t written;		   /* of it */
 	bool has_piece;
 	bool over; /* nothing goes this way any more */
 };
@@ -38,45 +38,44 @@ static void end_flow(struct flow *flow)
 	flow->over = true;
 }
 
-/* Returns 1 when the piece is written, else as write. */
-static ssize_t write_piece(struct flow *flow)
+/* All of the piece or nothing, from lane to lane. Returns 0, or as reserve and submit. */
+static int write_piece(struct flow *flow)
 {
-	unsigned int flags = flow->piece.last ? 0 : SHMIPC_MORE;
-	ssize_t n;
+	struct shmipc_buffer buffer;
+	int r = shmipc_stream_reserve(flow->to, flow->piece.size, &buffer, 0);
 
-	do {
-		n = shmipc_stream_write(flow->to, (const char *)flow->piece.data + flow->written,
-					flow->piece.size - flow->written, flags, 0);
-		if (n < 0)
-			return n;
-		flow->written += (size_t)n;
-	} while (flow->written < flow->piece.size);
-	drop_piece(flow);
-	return 1;
+	if (r)
+		return r;
+	memcpy(buffer.data, flow->piece.data, flow->piece.size);
+	r = shmipc_stream_submit(flow->to, &buffer, flow->piece.size, flow->piece.last ? 0 : SHMIPC_MORE, 0);
+	if (r)
+		shmipc_stream_cancel(flow->to, &buffer);
+	return r;
 }
 
 /* Move what can be moved now. */
 static void pump(struct flow *flow)
 {
-	ssize_t n = 1;
+	int r = 0;
 
-	while (!flow->over && n > 0) {
+	while (!flow->over && r == 0) {
 		if (!flow->has_piece) {
-			n = shmipc_stream_receive(flow->from, &flow->piece, 0);
-			if (n == 0) { /* the half-close, passed on */
+			r = shmipc_stream_receive(flow->from, &flow->piece, 0);
+			if (r == 0) { /* the half-close, passed on */
 				shmipc_stream_end(flow->to);
 				end_flow(flow);
 			}
-			if (n == -EAGAIN) /* what SHMIPC_MORE held back need not wait for the rest */
-				shmipc_stream_flush(flow->to, 0);
-			if (n <= 0)
+			if (r <= 0)
 				return;
 			flow->has_piece = true;
-			flow->written = 0;
 		}
-		n = write_piece(flow);
-		if (n == -EPIPE) /* nobody reads there: what still comes is for nobody */
+		r = write_piece(flow);
+		if (r == 0)
+			drop_piece(flow);
+		else if (r == -EPIPE) /* nobody reads there: what still comes is for nobody */
 			end_flow(flow);
+		else if (r == -EMSGSIZE) /* the other side's lane is smaller */
+			shmipc_stream_reset(flow->from, EMSGSIZE);
 	}
 }
 
