@@ -78,6 +78,7 @@ int session_start(struct shmipc_channel *channel, int socket, bool server, const
 {
 	struct shmipc_session *s = aligned_alloc(LAYOUT_LINE, sizeof(*s));
 	static _Atomic uint64_t numbers;
+	int r;
 
 	*session = NULL;
 	if (!s || (memset(s, 0, sizeof(*s)), table_init(&s->table))) {
@@ -110,6 +111,11 @@ int session_start(struct shmipc_channel *channel, int socket, bool server, const
 	fill_record(s);
 	s->number = atomic_fetch_add(&numbers, 1) + 1;
 	log_environment();
+	r = timer_add(s);
+	if (r) {
+		session_put(s);
+		return r;
+	}
 	enlist(s);
 	log_debug("session", "%llu begins: %s, %s", (unsigned long long)s->number, server ? "server" : "client",
 		  channel->region.ops->backend == SHMIPC_BACKEND_KMOD ? "kmod" : "memfd");
@@ -215,6 +221,7 @@ int session_fail(struct shmipc_session *session, int error)
 	lock_release(&session->lock);
 	lead_rouse(session, WAIT_ALL);
 	callback_signal(session);
+	timer_end(session);
 	log_end(session, error);
 	lock_take(&session->hooks_lock);
 	tell_end_locked(session);
@@ -258,6 +265,7 @@ void shmipc_session_close(struct shmipc_session *session)
 	if (!session_check(session)) {
 		session_fail(session, -ESHUTDOWN);
 		close_accepted(session);
+		timer_remove(session);
 	}
 	session_put(session);
 }
