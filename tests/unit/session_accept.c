@@ -32,14 +32,14 @@ static void the_first_bytes_make_a_stream_appear(struct pair *pair, struct shmip
 	struct shmipc_stream *near, *far;
 
 	assert_code(shmipc_stream_open(opener, &near), 0);
-	stream_put(near, 1000, 1);
+	stream_send(near, 1000, 1);
 	assert_code(shmipc_session_accept(accepter, &far, FAR), 0);
 	assert_int_equal(shmipc_stream_id(near), shmipc_stream_id(far));
 	assert_int_equal(shmipc_stream_id(near) % 2, opener == pair->client);
 	assert_ptr_equal(shmipc_stream_session(near), opener);
 	assert_ptr_equal(shmipc_stream_session(far), accepter);
 	stream_take(far, 1000, 1);
-	stream_put(far, 2000, 2);
+	stream_send(far, 2000, 2);
 	stream_take(near, 2000, 2);
 	shmipc_stream_close(near);
 	shmipc_stream_close(far);
@@ -70,7 +70,7 @@ static void both_sides_may_open_streams_at_once(struct pair *pair)
 			assert_int_not_equal(shmipc_stream_id(ends[i].near), shmipc_stream_id(ends[j].near));
 	}
 	for (i = 0; i < 6; i++)
-		stream_put(ends[i].near, 500, (uint32_t)i);
+		stream_send(ends[i].near, 500, (uint32_t)i);
 	for (i = 6; i-- > 0;)
 		stream_take(ends[i].far, 500, (uint32_t)i);
 	for (i = 0; i < 6; i++) {
@@ -89,7 +89,7 @@ static void streams_are_accepted_in_the_order_of_their_first_bytes(struct pair *
 	for (i = 0; i < 5; i++)
 		assert_code(shmipc_stream_open(pair->client, &near[i]), 0);
 	for (i = 5; i-- > 0;)
-		stream_put(near[i], 10, (uint32_t)i);
+		stream_send(near[i], 10, (uint32_t)i);
 	for (i = 5; i-- > 0;) {
 		assert_code(shmipc_session_accept(pair->server, &far, FAR), 0);
 		assert_int_equal(shmipc_stream_id(far), shmipc_stream_id(near[i]));
@@ -110,7 +110,7 @@ static void an_end_alone_makes_a_stream_appear(struct pair *pair)
 	assert_code(shmipc_stream_end(near), 0);
 	assert_code(shmipc_session_accept(pair->server, &far, FAR), 0);
 	assert_code(shmipc_stream_read(far, &byte, 1, FAR), 0);
-	stream_put(far, 10, 1);
+	stream_send(far, 10, 1);
 	stream_take(near, 10, 1);
 	stream_close_all(pair, &(struct ends){ near, far });
 }
@@ -137,7 +137,7 @@ static void a_blocked_accept_wakes_when_a_stream_comes(struct pair *pair)
 	call_accept(&call, pair->server, SHMIPC_FOREVER);
 	worker_await_sleep(&call.worker);
 	assert_code(shmipc_stream_open(pair->client, &near), 0);
-	stream_put(near, 10, 1);
+	stream_send(near, 10, 1);
 	assert_code(worker_join(&call.worker), 0);
 	stream_take(call.stream, 10, 1);
 	stream_close_all(pair, &(struct ends){ near, call.stream });
@@ -156,7 +156,7 @@ static void two_threads_may_accept_at_once(struct pair *pair)
 		worker_await_sleep(&calls[i].worker);
 	for (i = 0; i < 2; i++) {
 		assert_code(shmipc_stream_open(pair->client, &ends[i].near), 0);
-		stream_put(ends[i].near, 10, 1);
+		stream_send(ends[i].near, 10, 1);
 	}
 	for (i = 0; i < 2; i++)
 		assert_code(worker_join(&calls[i].worker), 0);
@@ -216,7 +216,7 @@ static void streams_beyond_the_peers_backlog_are_refused_and_the_others_are_well
 	session_pair_open(pair, NULL, &options);
 	for (i = 0; i < 5; i++) {
 		assert_code(shmipc_stream_open(pair->client, &near[i]), 0);
-		stream_put(near[i], 3000, (uint32_t)i);
+		stream_send(near[i], 3000, (uint32_t)i);
 	}
 	/* Takes all five in, and one out. */
 	assert_code(shmipc_session_accept(pair->server, &far, FAR), 0);
@@ -225,7 +225,7 @@ static void streams_beyond_the_peers_backlog_are_refused_and_the_others_are_well
 		if (i)
 			assert_code(shmipc_session_accept(pair->server, &far, FAR), 0);
 		stream_take(far, 3000, (uint32_t)i);
-		stream_put(far, 10, 9);
+		stream_send(far, 10, 9);
 		stream_take(near[i], 10, 9);
 		shmipc_stream_close(far);
 	}
@@ -251,7 +251,7 @@ static void a_peer_that_does_not_know_of_streams_max_is_refused(struct pair *pai
 	/* The handshake told the client: it says so itself, or the server does. */
 	r = shmipc_stream_open(pair->client, &near);
 	if (!r) {
-		stream_put(near, 100, 1);
+		stream_send(near, 100, 1);
 		session_look(pair->server);
 		expect_refused(near);
 		shmipc_stream_close(near);
@@ -270,7 +270,7 @@ static void a_stream_that_was_ended_before_it_is_accepted_is_accepted_all_the_sa
 
 	session_pair_open(pair, NULL, NULL);
 	assert_code(shmipc_stream_open(pair->client, &near), 0);
-	stream_put(near, 50000, 7);
+	stream_send(near, 50000, 7);
 	shmipc_stream_close(near);
 	assert_code(shmipc_session_accept(pair->server, &far, FAR), 0);
 	stream_take(far, 50000, 7);

@@ -80,11 +80,11 @@ static void what_was_sent_before_a_shutdown_is_read_after_it(struct pair *pair)
 	session_pair_open(pair, NULL, NULL);
 	ends = stream_open(pair);
 	other = stream_open(pair);
-	stream_put(ends.near, 50000, 1);
-	stream_put(other.near, 10, 2);
+	stream_send(ends.near, 50000, 1);
+	stream_send(other.near, 10, 2);
 	assert_code(shmipc_stream_open(pair->client, &late), 0);
-	stream_put(late, 3000, 3);
-	stream_put(ends.near, 70000, 4);
+	stream_send(late, 3000, 3);
+	stream_send(ends.near, 70000, 4);
 	assert_code(shmipc_session_shutdown(pair->client), 0);
 	stream_take(ends.far, 50000, 1);
 	stream_take(ends.far, 70000, 4);
@@ -103,7 +103,7 @@ static void an_ended_stream_still_ends_with_0_when_its_session_ends_later(struct
 
 	session_pair_open(pair, NULL, NULL);
 	ends = stream_open(pair);
-	stream_put(ends.near, 10, 1);
+	stream_send(ends.near, 10, 1);
 	assert_code(shmipc_stream_end(ends.near), 0);
 	assert_code(shmipc_session_shutdown(pair->client), 0);
 	stream_take(ends.far, 10, 1);
@@ -118,7 +118,7 @@ static void bytes_that_came_before_ones_own_shutdown_can_be_read_after_it(struct
 
 	session_pair_open(pair, NULL, NULL);
 	ends = stream_open(pair);
-	stream_put(ends.near, 20000, 1);
+	stream_send(ends.near, 20000, 1);
 	assert_code(shmipc_stream_wait(ends.far, SHMIPC_READABLE, FAR), SHMIPC_READABLE);
 	session_look(pair->server);
 	assert_code(shmipc_session_shutdown(pair->server), 0);
@@ -177,9 +177,9 @@ static void handles_that_are_held_outlive_the_session(struct pair *pair)
 
 	session_pair_open(pair, NULL, NULL);
 	ends = stream_open(pair);
-	stream_put(ends.near, 20000, 1);
+	stream_send(ends.near, 20000, 1);
 	assert_code(shmipc_stream_receive(ends.far, &piece, FAR), 1);
-	stream_put(ends.near, 30000, 2);
+	stream_send(ends.near, 30000, 2);
 	session_look(pair->server);
 	shmipc_session_close(pair->server);
 	pair->server = NULL;
@@ -218,7 +218,7 @@ static void streams_that_nobody_accepted_are_closed_with_the_session(struct pair
 	session_pair_open(pair, NULL, NULL);
 	for (i = 0; i < 3; i++) {
 		assert_code(shmipc_stream_open(pair->client, &near[i]), 0);
-		stream_put(near[i], 20000, 1);
+		stream_send(near[i], 20000, 1);
 	}
 	assert_code(shmipc_session_process(pair->server) >= 0, 1);
 	shmipc_session_close(pair->server);
@@ -240,7 +240,7 @@ static void a_close_at_once_after_writing_loses_nothing(struct pair *pair)
 		session_pair_open(pair, NULL, NULL);
 		ends = stream_open(pair);
 		for (j = 0; j < 20; j++)
-			stream_put(ends.near, j * 333 + 1, j);
+			stream_send(ends.near, j * 333 + 1, j);
 		shmipc_stream_close(ends.near);
 		shmipc_session_close(pair->client);
 		pair->client = NULL;
@@ -263,7 +263,7 @@ static void bytes_in_the_socket_are_not_lost_by_a_close_either(struct pair *pair
 	session_pair_open(pair, &options, &options);
 	ends = stream_open(pair);
 	for (i = 0; i < 8; i++)
-		stream_put(ends.near, 16000, i);
+		stream_send(ends.near, 16000, i);
 	assert_true(session_stats_of(pair->client).fallback_sent > 0);
 	shmipc_stream_close(ends.near);
 	shmipc_session_close(pair->client);
@@ -283,8 +283,8 @@ static void counts_are_zero_after_both_sides_closed_their_streams(struct pair *p
 	for (i = 0; i < 10; i++)
 		ends[i] = i % 2 ? stream_open(pair) : stream_open_by(pair->server, pair->client);
 	for (i = 0; i < 10; i++) {
-		stream_put(ends[i].near, 30000, i);
-		stream_put(ends[i].far, 3000, i);
+		stream_send(ends[i].near, 30000, i);
+		stream_send(ends[i].far, 3000, i);
 	}
 	assert_int_equal(session_streams(pair->client), 10);
 	assert_int_equal(session_streams(pair->server), 10);
@@ -309,7 +309,7 @@ static void many_sessions_one_after_the_other_leave_nothing(struct pair *pair)
 	for (i = 0; i < 50; i++) {
 		session_pair_open(pair, NULL, NULL);
 		ends = stream_open(pair);
-		stream_put(ends.near, 20000, 1);
+		stream_send(ends.near, 20000, 1);
 		if (i % 2)
 			shmipc_stream_close(ends.far);
 		session_pair_close(pair);
@@ -329,15 +329,15 @@ static void two_sessions_in_one_process_are_independent(struct pair *pair)
 	session_pair_open(&other, NULL, NULL);
 	a = stream_open(pair);
 	b = stream_open(&other);
-	stream_put(a.near, 1000, 1);
-	stream_put(b.near, 1000, 2);
+	stream_send(a.near, 1000, 1);
+	stream_send(b.near, 1000, 2);
 	assert_code(shmipc_session_shutdown(other.client), 0);
 	stream_take(a.far, 1000, 1);
 	stream_take(b.far, 1000, 2);
 	expect_dead(b.far, -EPIPE);
 	close_ends(&b);
 	session_pair_close(&other);
-	stream_put(a.near, 1000, 3);
+	stream_send(a.near, 1000, 3);
 	stream_take(a.far, 1000, 3);
 	stream_close_all(pair, &a);
 }

@@ -80,7 +80,7 @@ static void open_family(struct pair *pair, struct family *f)
 	session_pair_open(pair, NULL, NULL);
 	f->pair = pair;
 	f->ends = stream_open(pair);
-	stream_put(f->ends.near, 20000, 1);
+	stream_send(f->ends.near, 20000, 1);
 	assert_code(shmipc_stream_receive(f->ends.far, &f->piece, FAR), 1);
 	assert_code(shmipc_stream_reserve(f->ends.near, 5000, &f->buffer, FAR), 0);
 	pattern_fill(f->buffer.data, 5000, 2);
@@ -93,7 +93,7 @@ static void finish_family(struct family *f)
 	assert_code(shmipc_stream_release(f->ends.far, &f->piece), 0);
 	assert_code(shmipc_stream_submit(f->ends.near, &f->buffer, 5000, 0, FAR), 0);
 	stream_take(f->ends.far, 5000, 2);
-	stream_put(f->ends.far, 200000, 3);
+	stream_send(f->ends.far, 200000, 3);
 	stream_take(f->ends.near, 200000, 3);
 	stream_close_all(f->pair, &f->ends);
 }
@@ -139,7 +139,7 @@ static void closing_all_in_a_forked_child_while_a_thread_waits_harms_nobody(stru
 	assert_int_equal(run_forked(close_everything, &f), 0);
 	sleep_ms(10);
 	assert_false(call.worker.over);
-	stream_put(f.ends.far, 10, 1);
+	stream_send(f.ends.far, 10, 1);
 	assert_code(worker_join(&call.worker), 10);
 	finish_family(&f);
 }
@@ -151,7 +151,7 @@ static int have_a_session(void *argument)
 
 	session_pair_open(&own, NULL, NULL);
 	ends = stream_open(&own);
-	stream_put(ends.near, 100000, 1);
+	stream_send(ends.near, 100000, 1);
 	stream_take(ends.far, 100000, 1);
 	stream_close_all(&own, &ends);
 	session_pair_close(&own);
@@ -268,7 +268,7 @@ static void forking_in_the_midst_of_traffic_harms_nobody(struct pair *pair)
 	forker.family = &f;
 	worker_start(&forker.worker);
 	do {
-		stream_put(ends.near, i % 5000 + 1, i);
+		stream_send(ends.near, i % 5000 + 1, i);
 		stream_take(ends.far, i % 5000 + 1, i);
 		i++;
 	} while (!forker.worker.over);

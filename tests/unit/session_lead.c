@@ -45,7 +45,7 @@ static void each_gets_its_own(struct pair *pair, bool backwards)
 	for (i = 0; i < THREADS; i++) {
 		int which = backwards ? THREADS - 1 - i : i;
 
-		stream_put(ends[which].near, 50 + (size_t)which, (uint32_t)which);
+		stream_send(ends[which].near, 50 + (size_t)which, (uint32_t)which);
 		assert_code(worker_join(&calls[which].worker), 50 + which);
 		assert_true(pattern_is(in[which], 50 + (size_t)which, (uint32_t)which));
 		for (j = 0; j < i; j++)
@@ -153,11 +153,11 @@ static void accept_read_and_write_block_at_once_and_wake_one_by_one(struct pair 
 	worker_await_sleep(&accepting.worker);
 	worker_await_sleep(&reading.worker);
 	assert_code(shmipc_stream_open(pair->client, &other.near), 0);
-	stream_put(other.near, 10, 1);
+	stream_send(other.near, 10, 1);
 	assert_code(worker_join(&accepting.worker), 0);
 	other.far = accepting.stream;
 	worker_await_sleep(&reading.worker);
-	stream_put(ends.near, 10, 2);
+	stream_send(ends.near, 10, 2);
 	assert_code(worker_join(&reading.worker), 10);
 	shmipc_stream_close(other.near);
 	shmipc_stream_close(other.far);

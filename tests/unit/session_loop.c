@@ -42,7 +42,7 @@ static void the_descriptor_speaks_up_when_something_comes_and_is_quiet_after_pro
 	process_all(pair->server);
 	for (i = 0; i < 20; i++) {
 		await(!is_readable(pair->server, 0) || (process_all(pair->server), false));
-		stream_put(ends.near, i % 2 ? 100 : 50000, 1);
+		stream_send(ends.near, i % 2 ? 100 : 50000, 1);
 		assert_true(is_readable(pair->server, 10000));
 		process_all(pair->server);
 		assert_code(shmipc_stream_discard(ends.far, 50000, 0), i % 2 ? 100 : 50000);
@@ -56,7 +56,7 @@ static void data_that_came_before_the_descriptor_was_asked_for_is_reported(struc
 
 	session_pair_open(pair, NULL, NULL);
 	ends = stream_open(pair);
-	stream_put(ends.near, 10, 1);
+	stream_send(ends.near, 10, 1);
 	assert_true(is_readable(pair->server, 10000));
 	process_all(pair->server);
 	stream_take(ends.far, 10, 1);
@@ -71,7 +71,7 @@ static void the_peers_end_makes_the_descriptor_readable_and_process_says_so(stru
 	ends = stream_open(pair);
 	shmipc_session_fd(pair->server);
 	process_all(pair->server);
-	stream_put(ends.near, 10, 1);
+	stream_send(ends.near, 10, 1);
 	shmipc_session_close(pair->client);
 	pair->client = NULL;
 	assert_true(is_readable(pair->server, 10000));
@@ -184,7 +184,7 @@ static void a_loop_echoes(struct pair *pair, uint32_t events)
 		assert_code(shmipc_stream_open(pair->client, &streams[i]), 0);
 	for (round = 0; round < 300; round++) {
 		for (i = 0; i < 4; i++)
-			stream_put(streams[i], (round * 37 + i) % 3000 + 1, round);
+			stream_send(streams[i], (round * 37 + i) % 3000 + 1, round);
 		for (i = 0; i < 4; i++)
 			stream_take(streams[i], (round * 37 + i) % 3000 + 1, round);
 	}
@@ -249,8 +249,8 @@ static void a_call_that_blocks_beside_a_loop_gets_its_data(struct pair *pair)
 		call_read(&call, blocking.far, in, sizeof(in), SHMIPC_FOREVER);
 		if (i % 10 == 0)
 			worker_await_sleep(&call.worker);
-		stream_put(loops.near, 100, i);
-		stream_put(blocking.near, 10, i);
+		stream_send(loops.near, 100, i);
+		stream_send(blocking.near, 10, i);
 		assert_code(worker_join(&call.worker), 10);
 		assert_true(pattern_is(in, 10, i));
 		stream_take(loops.near, 100, i);
@@ -280,11 +280,11 @@ static void what_a_blocked_call_harvested_for_others_wakes_the_loop(struct pair 
 	call_read(&call, blocking.far, in, sizeof(in), SHMIPC_FOREVER);
 	worker_await_sleep(&call.worker);
 	for (i = 0; i < 200; i++) {
-		stream_put(stream, i % 300 + 1, i);
+		stream_send(stream, i % 300 + 1, i);
 		stream_take(stream, i % 300 + 1, i);
 	}
 	assert_false(call.worker.over);
-	stream_put(blocking.near, 10, 1);
+	stream_send(blocking.near, 10, 1);
 	assert_code(worker_join(&call.worker), 10);
 	assert_code(shmipc_stream_end(stream), 0);
 	assert_code(shmipc_stream_read(stream, in, 1, FAR), 0);
@@ -304,9 +304,9 @@ static void the_loops_owner_may_block_on_a_stream_without_processing(struct pair
 	assert_true(shmipc_session_fd(pair->server) >= 0);
 	ends = stream_open(pair);
 	for (i = 0; i < 200; i++) {
-		stream_put(ends.near, i + 1, i);
+		stream_send(ends.near, i + 1, i);
 		stream_take(ends.far, i + 1, i);
-		stream_put(ends.far, i + 1, i);
+		stream_send(ends.far, i + 1, i);
 		stream_take(ends.near, i + 1, i);
 	}
 	assert_code(shmipc_stream_read(ends.near, &i, 1, soon(5)), -ETIMEDOUT);

@@ -109,7 +109,7 @@ static void opening_and_closing_for_long_costs_nothing(struct pair *pair)
 	session_pair_open(pair, NULL, NULL);
 	for (i = 0; i < 20000; i++) {
 		ends = stream_open(pair);
-		stream_put(ends.near, i % 300 + 1, 1);
+		stream_send(ends.near, i % 300 + 1, 1);
 		if (i % 3)
 			stream_take(ends.far, i % 300 + 1, 1);
 		shmipc_stream_close(ends.near);
@@ -140,7 +140,7 @@ static void an_old_stream_lives_on_among_the_coming_and_going_of_others(struct p
 		ends = i % 2 ? stream_open(pair) : stream_open_by(pair->server, pair->client);
 		assert_int_not_equal(shmipc_stream_id(ends.near), shmipc_stream_id(old.near));
 		if (i % 50 == 0) {
-			stream_put(old.near, 200, i);
+			stream_send(old.near, 200, i);
 			stream_take(old.far, 200, i);
 		}
 		shmipc_stream_close(ends.far);

@@ -147,7 +147,7 @@ void session_pair_await_empty(struct pair *pair)
 	await(is_empty(pair->client) & is_empty(pair->server));
 }
 
-void stream_put(struct shmipc_stream *stream, size_t size, uint32_t tag)
+void stream_send(struct shmipc_stream *stream, size_t size, uint32_t tag)
 {
 	void *data = malloc(size + 1);
 

@@ -47,7 +47,7 @@ struct shmipc_session_stats session_stats_of(struct shmipc_session *session);
 struct shmipc_stream_stats stream_stats_of(struct shmipc_stream *stream);
 
 /* Write that pattern (pair.h) as one message; all of it is taken. Read it at the other side, whole. */
-void stream_put(struct shmipc_stream *stream, size_t size, uint32_t tag);
+void stream_send(struct shmipc_stream *stream, size_t size, uint32_t tag);
 void stream_take(struct shmipc_stream *stream, size_t size, uint32_t tag);
 /* Write messages of this size with deadline 0 until that says -EAGAIN. Returns the bytes taken. */
 size_t stream_fill(struct shmipc_stream *stream, size_t size);

@@ -75,8 +75,8 @@ static void bytes_are_counted_as_written_and_as_read(struct pair *pair)
 
 	session_pair_open(pair, NULL, NULL);
 	ends = stream_open(pair); /* with a byte */
-	stream_put(ends.near, 100, 1);
-	stream_put(ends.near, 50000, 1);
+	stream_send(ends.near, 100, 1);
+	stream_send(ends.near, 50000, 1);
 	assert_code(shmipc_stream_reserve(ends.near, 7000, &buffer, FAR), 0);
 	memset(buffer.data, 1, 7000);
 	assert_code(shmipc_stream_submit(ends.near, &buffer, 6000, 0, FAR), 0);
@@ -112,7 +112,7 @@ static void messages_are_counted_at_both_sides(struct pair *pair)
 	sent = stream_stats_of(ends.near).messages_sent;
 	received = stream_stats_of(ends.far).messages_received;
 	for (i = 0; i < 10; i++)
-		stream_put(ends.near, 100, 1);
+		stream_send(ends.near, 100, 1);
 	assert_int_equal(stream_stats_of(ends.near).messages_sent, sent + 10);
 	for (i = 0; i < 10; i++)
 		stream_take(ends.far, 100, 1);
@@ -127,7 +127,7 @@ static void what_is_under_way_and_what_is_unread_are_gauges(struct pair *pair)
 	session_pair_open(pair, NULL, NULL);
 	ends = stream_open(pair);
 	await((session_look(pair->client), true));
-	stream_put(ends.near, 30000, 1);
+	stream_send(ends.near, 30000, 1);
 	assert_true(stream_stats_of(ends.near).in_flight >= 30000);
 	assert_true(stream_stats_of(ends.near).in_flight < 32000);
 	session_look(pair->server);
@@ -150,14 +150,14 @@ static void small_bytes_that_are_held_for_readers_are_private(struct pair *pair)
 	session_pair_open(pair, NULL, NULL);
 	ends = stream_open(pair);
 	for (i = 0; i < 50; i++)
-		stream_put(ends.near, 100, 1);
+		stream_send(ends.near, 100, 1);
 	session_look(pair->server);
 	stats = session_stats_of(pair->server);
 	assert_true(stats.private_bytes >= 5000 && stats.private_bytes <= 50 * 300);
 	assert_code(shmipc_stream_discard(ends.far, 5000, FAR), 5000);
 	assert_int_equal(session_stats_of(pair->server).private_bytes, 0);
 	/* Those that lie in the peer's lane are not. */
-	stream_put(ends.near, 30000, 1);
+	stream_send(ends.near, 30000, 1);
 	session_look(pair->server);
 	assert_int_equal(session_stats_of(pair->server).private_bytes, 0);
 	stream_close_all(pair, &ends);
@@ -199,7 +199,7 @@ static void the_channels_counters_are_in_the_sessions(struct pair *pair)
 	ends = stream_open(pair);
 	client = session_stats_of(pair->client);
 	for (i = 0; i < 10; i++)
-		stream_put(ends.near, 100, 1);
+		stream_send(ends.near, 100, 1);
 	session_look(pair->server);
 	server = session_stats_of(pair->server);
 	assert_int_equal(server.channel.backend, pair->backend);

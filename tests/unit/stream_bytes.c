@@ -40,7 +40,7 @@ static void every_size_arrives_whole(struct pair *pair)
 	ssize_t size;
 
 	for (size = 1; size >= 0; size = next_size(size)) {
-		stream_put(ends.near, (size_t)size, tag);
+		stream_send(ends.near, (size_t)size, tag);
 		stream_take(ends.far, (size_t)size, tag++);
 	}
 	assert_code(shmipc_stream_read(ends.far, &tag, 1, 0), -EAGAIN);
@@ -57,7 +57,7 @@ static void every_size_is_read_in_pieces_of_every_size(struct pair *pair)
 
 	for (size = 90; size >= 0; size = next_size(size + 90)) {
 		for (i = 0; i < sizeof(steps) / sizeof(*steps); i++) {
-			stream_put(ends.near, (size_t)size, (uint32_t)i);
+			stream_send(ends.near, (size_t)size, (uint32_t)i);
 			for (got = 0; got < (size_t)size; got += (size_t)n) {
 				size_t most = steps[i] < (size_t)size - got ? steps[i] : (size_t)size - got;
 
@@ -95,7 +95,7 @@ static void read_returns_at_least_one_byte_and_at_most_what_is_asked_for(struct 
 	unsigned char got[10];
 
 	memset(got, 0x5a, sizeof(got));
-	stream_put(ends.near, 5, 1);
+	stream_send(ends.near, 5, 1);
 	assert_code(shmipc_stream_read(ends.far, got, 0, FAR), 0);
 	assert_code(shmipc_stream_read(ends.far, got, 3, FAR), 3);
 	assert_int_equal(got[3], 0x5a);
@@ -125,8 +125,8 @@ static void bytes_wrap_around_the_ring_many_times(struct pair *pair)
 	session_pair_open(pair, &options, &options);
 	ends = stream_open(pair);
 	for (i = 0; i < 2000; i++) {
-		stream_put(ends.near, i % 200 + 1, i);
-		stream_put(ends.far, i % 50 + 1, i);
+		stream_send(ends.near, i % 200 + 1, i);
+		stream_send(ends.far, i % 50 + 1, i);
 		stream_take(ends.near, i % 50 + 1, i);
 		stream_take(ends.far, i % 200 + 1, i);
 	}
@@ -220,7 +220,7 @@ static void sizes_whose_sum_overflows_are_einval(struct pair *pair)
 	struct iovec places[2] = { { (void *)"x", SIZE_MAX / 2 }, { (void *)"x", SIZE_MAX / 2 + 2 } };
 
 	assert_code(shmipc_stream_writev(ends.near, places, 2, 0, FAR), -EINVAL);
-	stream_put(ends.near, 10, 1);
+	stream_send(ends.near, 10, 1);
 	stream_take(ends.far, 10, 1);
 	stream_close_all(pair, &ends);
 }
@@ -306,7 +306,7 @@ static void peek_shows_bytes_and_takes_none(struct pair *pair)
 	uint32_t tag = 0;
 
 	for (size = 1; size >= 0; size = next_size(size)) {
-		stream_put(ends.near, (size_t)size, tag);
+		stream_send(ends.near, (size_t)size, tag);
 		assert_true(shmipc_stream_peek(ends.far, 1, &data, FAR) >= 1);
 		assert_int_equal(shmipc_stream_peek(ends.far, (size_t)size, &data, FAR), size);
 		assert_true(pattern_is(data, (size_t)size, tag));
@@ -348,7 +348,7 @@ static void peek_waits_for_all_that_is_asked_for_but_at_the_end(struct pair *pai
 	struct ends ends = open_one(pair);
 	const void *data;
 
-	stream_put(ends.near, 10, 1);
+	stream_send(ends.near, 10, 1);
 	assert_code(shmipc_stream_peek(ends.far, 11, &data, 0), -EAGAIN);
 	assert_code(shmipc_stream_peek(ends.far, 11, &data, soon(5)), -ETIMEDOUT);
 	assert_code(shmipc_stream_end(ends.near), 0);
@@ -403,19 +403,19 @@ static void discard_drops_across_pieces_and_stops_at_the_end(struct pair *pair)
 	struct ends ends = open_one(pair);
 	unsigned char in[10];
 
-	stream_put(ends.near, 100, 1);
-	stream_put(ends.near, 50000, 2);
-	stream_put(ends.near, 100, 3);
+	stream_send(ends.near, 100, 1);
+	stream_send(ends.near, 50000, 2);
+	stream_send(ends.near, 100, 3);
 	assert_code(shmipc_stream_discard(ends.far, 60, FAR), 60);
 	assert_code(shmipc_stream_discard(ends.far, 50040, FAR), 50040);
 	assert_code(shmipc_stream_read(ends.far, in, 10, FAR), 10);
 	assert_true(pattern_is(in, 10, 3));
 	assert_code(shmipc_stream_discard(ends.far, 200, 0), 90);
 	assert_code(shmipc_stream_discard(ends.far, 200, 0), -EAGAIN);
-	stream_put(ends.near, 70, 4);
+	stream_send(ends.near, 70, 4);
 	assert_code(shmipc_stream_discard(ends.far, 200, soon(5)), 70);
 	assert_code(shmipc_stream_discard(ends.far, 200, soon(5)), -ETIMEDOUT);
-	stream_put(ends.near, 70, 4);
+	stream_send(ends.near, 70, 4);
 	assert_code(shmipc_stream_end(ends.near), 0);
 	assert_code(shmipc_stream_discard(ends.far, 200, FAR), 70);
 	assert_code(shmipc_stream_discard(ends.far, 200, FAR), 0);

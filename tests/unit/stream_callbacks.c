@@ -159,11 +159,11 @@ static void on_stream_comes_before_its_data_and_on_end_last(struct pair *pair)
 
 	open_with_callbacks(pair, &record);
 	near = open_stream(pair);
-	stream_put(near, 50000, 1);
+	stream_send(near, 50000, 1);
 	process(pair->server);
 	assert_int_equal(record.calls[0], 's');
 	assert_int_equal(record.bytes, 50000);
-	stream_put(near, 100, 1);
+	stream_send(near, 100, 1);
 	assert_code(shmipc_stream_end(near), 0);
 	process(pair->server);
 	assert_int_equal(record.bytes, 50100);
@@ -187,8 +187,8 @@ static void data_and_close_in_one_batch_are_both_reported(struct pair *pair)
 	for (i = 0; i < 20; i++) {
 		record.count = record.bytes = 0;
 		near = open_stream(pair);
-		stream_put(near, 700, 1);
-		stream_put(near, 70000, 1);
+		stream_send(near, 700, 1);
+		stream_send(near, 70000, 1);
 		shmipc_stream_close(near);
 		process(pair->server);
 		assert_int_equal(record.bytes, 70700);
@@ -209,7 +209,7 @@ static void on_readable_comes_again_while_it_reads_some_and_leaves_some(struct p
 	open_with_callbacks(pair, &record);
 	record.most = 10;
 	near = open_stream(pair);
-	stream_put(near, 95, 1);
+	stream_send(near, 95, 1);
 	process(pair->server);
 	assert_int_equal(record.bytes, 95);
 	assert_true(count_of(&record, 'r') >= 10);
@@ -224,13 +224,13 @@ static void on_readable_does_not_come_again_when_it_read_nothing(struct pair *pa
 	open_with_callbacks(pair, &record);
 	record.most = 0;
 	near = open_stream(pair);
-	stream_put(near, 95, 1);
+	stream_send(near, 95, 1);
 	process(pair->server);
 	expect_calls(&record, "sr");
 	process(pair->server);
 	expect_calls(&record, "sr");
 	/* More bytes: once more. */
-	stream_put(near, 5, 1);
+	stream_send(near, 5, 1);
 	process(pair->server);
 	expect_calls(&record, "srr");
 	assert_code(shmipc_stream_discard(record.stream, 100, FAR), 100);
@@ -244,7 +244,7 @@ static void the_end_of_the_other_direction_is_readable(struct pair *pair)
 
 	open_with_callbacks(pair, &record);
 	near = open_stream(pair);
-	stream_put(near, 5, 1);
+	stream_send(near, 5, 1);
 	process(pair->server);
 	record.count = 0;
 	assert_code(shmipc_stream_end(near), 0);
@@ -287,7 +287,7 @@ static void a_reset_is_reported_as_the_end(struct pair *pair)
 
 	open_with_callbacks(pair, &record);
 	near = open_stream(pair);
-	stream_put(near, 5, 1);
+	stream_send(near, 5, 1);
 	process(pair->server);
 	assert_code(shmipc_stream_reset(near, 99), 0);
 	process(pair->server);
@@ -306,12 +306,12 @@ static void the_sessions_end_comes_after_those_of_all_its_streams(struct pair *p
 	open_with_callbacks(pair, &record);
 	for (i = 0; i < 3; i++) {
 		near[i] = open_stream(pair);
-		stream_put(near[i], 1000, 1);
+		stream_send(near[i], 1000, 1);
 		process(pair->server);
 		far[i] = record.stream;
 	}
 	/* What was sent before is seen before. */
-	stream_put(near[2], 30000, 1);
+	stream_send(near[2], 30000, 1);
 	assert_code(shmipc_session_shutdown(pair->client), 0);
 	process(pair->server);
 	assert_int_equal(record.bytes, 33000);
@@ -335,7 +335,7 @@ static void ones_own_shutdown_is_reported_too(struct pair *pair)
 
 	open_with_callbacks(pair, &record);
 	near = open_stream(pair);
-	stream_put(near, 1000, 1);
+	stream_send(near, 1000, 1);
 	process(pair->server);
 	assert_code(shmipc_session_shutdown(pair->server), 0);
 	process(pair->server);
@@ -355,13 +355,13 @@ static void callbacks_that_are_set_late_are_told_what_is_there(struct pair *pair
 	record.most = SIZE_MAX;
 	session_pair_open(pair, NULL, NULL);
 	ends = stream_open(pair);
-	stream_put(ends.near, 5000, 1);
+	stream_send(ends.near, 5000, 1);
 	process(pair->server);
 	assert_code(shmipc_stream_set_callbacks(ends.far, &callbacks, &record), 0);
 	process(pair->server);
 	assert_int_equal(record.bytes, 5000);
 	assert_code(shmipc_stream_set_callbacks(ends.far, NULL, NULL), 0);
-	stream_put(ends.near, 10, 1);
+	stream_send(ends.near, 10, 1);
 	assert_code(shmipc_stream_reset(ends.near, 1), 0);
 	process(pair->server);
 	assert_int_equal(count_of(&record, 'e'), 0);
@@ -382,7 +382,7 @@ static void session_callbacks_that_are_set_late_are_told_of_streams_and_of_the_e
 	session_pair_open(pair, NULL, NULL);
 	for (i = 0; i < 2; i++) {
 		near[i] = open_stream(pair);
-		stream_put(near[i], 100, 1);
+		stream_send(near[i], 100, 1);
 	}
 	assert_code(shmipc_session_process(pair->server), 0);
 	assert_code(shmipc_session_set_callbacks(pair->server, &session_callbacks, &record), 0);
@@ -430,7 +430,7 @@ static void a_stream_may_be_closed_in_its_own_callback(struct pair *pair)
 	record.close = true;
 	for (i = 0; i < 10; i++) {
 		near = open_stream(pair);
-		stream_put(near, i % 2 ? 40000 : 40, 1);
+		stream_send(near, i % 2 ? 40000 : 40, 1);
 		if (i % 3 == 0)
 			assert_code(shmipc_stream_end(near), 0);
 		process(pair->server);
@@ -465,7 +465,7 @@ static void a_session_may_be_closed_in_a_streams_callback(struct pair *pair)
 	ends = stream_open(pair);
 	record.session = pair->server;
 	assert_code(shmipc_stream_set_callbacks(ends.far, &closing, &record), 0);
-	stream_put(ends.near, 10, 1);
+	stream_send(ends.near, 10, 1);
 	r = shmipc_session_process(pair->server);
 	assert_true(r == 1 || r == -ESHUTDOWN);
 	pair->server = NULL;
@@ -495,7 +495,7 @@ static void callbacks_may_write_and_block(struct pair *pair)
 	ends = stream_open(pair);
 	assert_code(shmipc_stream_set_callbacks(ends.far, &echoing, NULL), 0);
 	for (i = 0; i < 50; i++) {
-		stream_put(ends.near, i * 100 + 1, i);
+		stream_send(ends.near, i * 100 + 1, i);
 		process(pair->server);
 		stream_take(ends.near, i * 100 + 1, i);
 	}
@@ -514,7 +514,7 @@ static void no_callback_is_lost_among_many_streams(struct pair *pair)
 	record.close = true;
 	for (i = 0; i < MANY; i++) {
 		near[i] = open_stream(pair);
-		stream_put(near[i], 10, 1);
+		stream_send(near[i], 10, 1);
 		if (i % 100 == 99)
 			process(pair->server);
 	}
@@ -567,7 +567,7 @@ static void several_threads_may_process_and_no_stream_has_two_callbacks_at_a_tim
 	}
 	for (round = 0; round < 40; round++)
 		for (i = 0; i < 6; i++)
-			stream_put(ends[i].near, 50, round);
+			stream_send(ends[i].near, 50, round);
 	for (i = 0; i < 6; i++)
 		assert_code(shmipc_stream_end(ends[i].near), 0);
 	for (i = 0; i < 6; i++)

@@ -32,12 +32,12 @@ static void one_direction_ends_and_the_other_goes_on(struct pair *pair, struct e
 {
 	struct shmipc_stream *ended = swap ? ends->far : ends->near, *other = swap ? ends->near : ends->far;
 
-	stream_put(ended, 5000, 1);
+	stream_send(ended, 5000, 1);
 	assert_code(shmipc_stream_end(ended), 0);
 	assert_code(shmipc_stream_write(ended, "x", 1, 0, FAR), -ESHUTDOWN);
 	stream_take(other, 5000, 1);
 	expect_end(other);
-	stream_put(other, 100000, 2);
+	stream_send(other, 100000, 2);
 	stream_take(ended, 100000, 2);
 	assert_code(shmipc_stream_end(other), 0);
 	expect_end(ended);
@@ -143,8 +143,8 @@ static void data_followed_at_once_by_close_arrives(struct pair *pair)
 	session_pair_open(pair, NULL, NULL);
 	for (i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
 		ends = stream_open(pair);
-		stream_put(ends.near, sizes[i], (uint32_t)i);
-		stream_put(ends.near, sizes[i], (uint32_t)i + 1);
+		stream_send(ends.near, sizes[i], (uint32_t)i);
+		stream_send(ends.near, sizes[i], (uint32_t)i + 1);
 		shmipc_stream_close(ends.near);
 		stream_take(ends.far, sizes[i], (uint32_t)i);
 		stream_take(ends.far, sizes[i], (uint32_t)i + 1);
@@ -160,8 +160,8 @@ static void data_written_before_close_can_be_looked_at_after_it(struct pair *pai
 	struct shmipc_piece piece;
 	const void *data;
 
-	stream_put(ends.near, 20000, 5);
-	stream_put(ends.near, 20000, 6);
+	stream_send(ends.near, 20000, 5);
+	stream_send(ends.near, 20000, 6);
 	shmipc_stream_close(ends.near);
 	assert_true(shmipc_stream_peek(ends.far, 20000, &data, FAR) >= 20000);
 	assert_true(pattern_is(data, 20000, 5));
@@ -274,8 +274,8 @@ static void a_reset_ends_both_directions_on_both_sides_and_drops_what_is_unread(
 	struct ends ends = open_one(pair);
 
 	assert_int_equal(shmipc_stream_reset_code(ends.far), 0);
-	stream_put(ends.near, 50000, 1);
-	stream_put(ends.far, 50000, 1);
+	stream_send(ends.near, 50000, 1);
+	stream_send(ends.far, 50000, 1);
 	assert_code(shmipc_stream_reset(ends.near, 4711), 0);
 	expect_reset(ends.near);
 	expect_reset(ends.far);
@@ -288,7 +288,7 @@ static void a_reset_by_both_sides_at_once_is_well(struct pair *pair)
 {
 	struct ends ends = open_one(pair);
 
-	stream_put(ends.near, 50000, 1);
+	stream_send(ends.near, 50000, 1);
 	assert_code(shmipc_stream_reset(ends.near, 1), 0);
 	assert_code(shmipc_stream_reset(ends.far, 2), 0);
 	expect_reset(ends.near);
@@ -332,10 +332,10 @@ static void a_reset_leaves_other_streams_alone(struct pair *pair)
 
 	ends = open_one(pair);
 	other = stream_open(pair);
-	stream_put(ends.near, 5000, 1);
-	stream_put(other.near, 5000, 2);
+	stream_send(ends.near, 5000, 1);
+	stream_send(other.near, 5000, 2);
 	assert_code(shmipc_stream_reset(ends.near, 1), 0);
-	stream_put(other.near, 5000, 3);
+	stream_send(other.near, 5000, 3);
 	stream_take(other.far, 5000, 2);
 	stream_take(other.far, 5000, 3);
 	expect_reset(ends.far);
@@ -359,7 +359,7 @@ static void a_close_with_everything_unread_gives_all_of_it_back(struct pair *pai
 	uint32_t i;
 
 	for (i = 0; i < 50; i++)
-		stream_put(ends.near, i * 300, i);
+		stream_send(ends.near, i * 300, i);
 	assert_code(shmipc_stream_peek(ends.far, 1, &data, FAR) > 0, true);
 	stream_take(ends.far, 300, 1);
 	assert_code(shmipc_stream_receive(ends.far, &piece, FAR), 1);

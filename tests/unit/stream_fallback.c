@@ -33,7 +33,7 @@ static void what_does_not_fit_goes_through_the_socket_and_arrives(struct pair *p
 	uint32_t i;
 
 	for (i = 0; i < 10; i++)
-		stream_put(ends.near, 20000, i);
+		stream_send(ends.near, 20000, i);
 	near = session_stats_of(pair->client);
 	assert_true(near.fallback_sent >= 6);
 	assert_true(near.fallback_sent_bytes >= 120000 && near.fallback_sent_bytes <= 200000);
@@ -54,8 +54,8 @@ static void both_sides_may_fall_back_at_once(struct pair *pair)
 	uint32_t i;
 
 	for (i = 0; i < 6; i++) {
-		stream_put(ends.near, 25000, i);
-		stream_put(ends.far, 25000, i + 100);
+		stream_send(ends.near, 25000, i);
+		stream_send(ends.far, 25000, i + 100);
 	}
 	for (i = 0; i < 6; i++) {
 		stream_take(ends.far, 25000, i);
@@ -97,7 +97,7 @@ static void every_mix_of_ways_keeps_each_streams_order(struct pair *pair)
 		ends[i] = stream_open(pair);
 	for (round = 0; round < 12; round++) {
 		for (i = 0; i < 40; i++)
-			stream_put(ends[i % 4].near, sizes[(i * 7 + round) % kinds], i + round * 100);
+			stream_send(ends[i % 4].near, sizes[(i * 7 + round) % kinds], i + round * 100);
 		for (i = 0; i < 40; i++) {
 			/* One stream after the other, from the last one. */
 			uint32_t stream = 3 - i / 10, number = i % 10 * 4 + stream;
@@ -128,7 +128,7 @@ static void the_same_mix_with_a_lane_that_grows_and_shrinks(struct pair *pair)
 		ends[i] = stream_open(pair);
 	for (round = 0; round < 20; round++) {
 		for (i = 0; i < 21; i++)
-			stream_put(ends[i % 3].near, (i * 7919 + round * 104729) % 23000 + 1, i + round * 100);
+			stream_send(ends[i % 3].near, (i * 7919 + round * 104729) % 23000 + 1, i + round * 100);
 		for (i = 0; i < 21; i++)
 			stream_take(ends[i % 3].far, (i * 7919 + round * 104729) % 23000 + 1, i + round * 100);
 	}
@@ -174,14 +174,14 @@ static void a_buffer_that_would_fall_back_can_be_cancelled(struct pair *pair)
 	struct shmipc_buffer buffer;
 	int i;
 
-	stream_put(ends.near, 60000, 1);
+	stream_send(ends.near, 60000, 1);
 	for (i = 0; i < 3; i++) {
 		assert_code(shmipc_stream_reserve(ends.near, 50000, &buffer, FAR), 0);
 		memset(buffer.data, 1, 50000);
 		assert_code(shmipc_stream_cancel(ends.near, &buffer), 0);
 	}
 	stream_take(ends.far, 60000, 1);
-	stream_put(ends.near, 100, 2);
+	stream_send(ends.near, 100, 2);
 	stream_take(ends.far, 100, 2);
 	stream_close_all(pair, &ends);
 }
@@ -210,7 +210,7 @@ static void nothing_overtakes_bytes_in_the_socket(struct pair *pair)
 
 	/* Large ones fall back; small ones ride in slots behind them. */
 	for (i = 0; i < 40; i++)
-		stream_put(ends.near, i % 2 ? 10 : 8000, i);
+		stream_send(ends.near, i % 2 ? 10 : 8000, i);
 	assert_true(session_stats_of(pair->client).fallback_sent > 0);
 	for (i = 0; i < 40; i++)
 		stream_take(ends.far, i % 2 ? 10 : 8000, i);
@@ -224,9 +224,9 @@ static void close_reset_and_end_find_bytes_in_the_socket_well(struct pair *pair)
 	uint32_t i;
 
 	for (i = 0; i < 3; i++) {
-		stream_put(ends.near, 20000, i);
-		stream_put(other.near, 20000, i);
-		stream_put(third.near, 20000, i);
+		stream_send(ends.near, 20000, i);
+		stream_send(other.near, 20000, i);
+		stream_send(third.near, 20000, i);
 	}
 	shmipc_stream_close(ends.near);
 	assert_code(shmipc_stream_reset(other.near, 3), 0);
@@ -248,9 +248,9 @@ static void a_stream_whose_first_bytes_fall_back_appears(struct pair *pair)
 {
 	struct ends ends = open_tight(pair), second;
 
-	stream_put(ends.near, 60000, 1);
+	stream_send(ends.near, 60000, 1);
 	assert_code(shmipc_stream_open(pair->client, &second.near), 0);
-	stream_put(second.near, 30000, 2);
+	stream_send(second.near, 30000, 2);
 	assert_true(stream_stats_of(second.near).fallback_sent > 0);
 	assert_code(shmipc_session_accept(pair->server, &second.far, FAR), 0);
 	stream_take(second.far, 30000, 2);
@@ -272,7 +272,7 @@ static void falling_back_opens_the_breaker_and_time_closes_it(struct pair *pair)
 	ends = stream_open(pair);
 	assert_int_equal(shmipc_session_is_healthy(pair->client), 1);
 	for (i = 0; i < 5; i++)
-		stream_put(ends.near, 20000, i);
+		stream_send(ends.near, 20000, i);
 	assert_true(session_stats_of(pair->client).fallback_sent > 0);
 	assert_int_equal(shmipc_session_is_healthy(pair->client), 0);
 	assert_code(shmipc_session_error(pair->client), 0);
@@ -280,7 +280,7 @@ static void falling_back_opens_the_breaker_and_time_closes_it(struct pair *pair)
 	/* Streams that are open go on. */
 	for (i = 0; i < 5; i++)
 		stream_take(ends.far, 20000, i);
-	stream_put(ends.far, 10, 1);
+	stream_send(ends.far, 10, 1);
 	stream_take(ends.near, 10, 1);
 	await(shmipc_session_is_healthy(pair->client));
 	assert_code(shmipc_stream_open(pair->client, &stream), 0);
@@ -295,7 +295,7 @@ static void a_breaker_of_0_never_opens(struct pair *pair)
 	uint32_t i;
 
 	for (i = 0; i < 5; i++)
-		stream_put(ends.near, 20000, i);
+		stream_send(ends.near, 20000, i);
 	assert_true(session_stats_of(pair->client).fallback_sent > 0);
 	assert_int_equal(shmipc_session_is_healthy(pair->client), 1);
 	assert_code(shmipc_stream_open(pair->client, &stream), 0);

@@ -188,9 +188,9 @@ static void a_writer_that_waits_on_one_stream_stops_no_other(struct pair *pair)
 	call_write(&call, full.near, out, sizeof(out), SHMIPC_FOREVER);
 	worker_await_sleep(&call.worker);
 	for (i = 0; i < 100; i++) {
-		stream_put(other.near, i * 400 + 1, i);
+		stream_send(other.near, i * 400 + 1, i);
 		stream_take(other.far, i * 400 + 1, i);
-		stream_put(other.far, i * 400 + 1, i);
+		stream_send(other.far, i * 400 + 1, i);
 		stream_take(other.near, i * 400 + 1, i);
 	}
 	assert_false(call.worker.over);
@@ -215,7 +215,7 @@ static void a_reader_that_does_not_read_fills_no_ring_for_others(struct pair *pa
 	other = stream_open(pair);
 	for (i = 0; i < 800; i++) {
 		shmipc_stream_write(silent[i % 8].near, "unread", 6, 0, 0);
-		stream_put(other.near, i + 1, i);
+		stream_send(other.near, i + 1, i);
 		stream_take(other.far, i + 1, i);
 	}
 	for (i = 0; i < 8; i++) {

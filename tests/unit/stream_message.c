@@ -43,7 +43,7 @@ static void each_write_and_each_submit_is_one_message(struct pair *pair)
 	uint32_t i, n = sizeof(sizes) / sizeof(*sizes);
 
 	for (i = 0; i < n; i++)
-		stream_put(ends.near, sizes[i], i);
+		stream_send(ends.near, sizes[i], i);
 	for (i = 0; i < n; i++)
 		take_message(ends.far, sizes[i], i);
 	for (i = 0; i < n; i++)
@@ -62,7 +62,7 @@ static void a_message_may_be_empty(struct pair *pair)
 
 	assert_code(shmipc_stream_reserve(ends.near, 10, &buffer, FAR), 0);
 	assert_code(shmipc_stream_submit(ends.near, &buffer, 0, 0, FAR), 0);
-	stream_put(ends.near, 5, 1);
+	stream_send(ends.near, 5, 1);
 	assert_code(shmipc_stream_read_message(ends.far, data, sizeof(data), &last, FAR), 0);
 	assert_int_equal(last, 1);
 	take_message(ends.far, 5, 1);
@@ -85,7 +85,7 @@ static void an_empty_message_is_not_the_end_for_who_reads_bytes(struct pair *pai
 	assert_code(shmipc_stream_peek(ends.far, 1, &data, 0), -EAGAIN);
 	assert_code(shmipc_stream_reserve(ends.near, 10, &buffer, FAR), 0);
 	assert_code(shmipc_stream_submit(ends.near, &buffer, 0, 0, FAR), 0);
-	stream_put(ends.near, 5, 1);
+	stream_send(ends.near, 5, 1);
 	assert_code(shmipc_stream_read(ends.far, in, sizeof(in), FAR), 5);
 	stream_close_all(pair, &ends);
 }
@@ -106,7 +106,7 @@ static void a_message_goes_on_with_more_through_every_way_to_write(struct pair *
 	assert_code(shmipc_stream_writev(ends.near, &(struct iovec){ out + at, 33 }, 1, SHMIPC_MORE, FAR), 33);
 	at += 33;
 	assert_code(shmipc_stream_write(ends.near, out + at, sizeof(out) - at, 0, FAR), (long long)(sizeof(out) - at));
-	stream_put(ends.near, 3, 6);
+	stream_send(ends.near, 3, 6);
 	{
 		static unsigned char in[sizeof(out) + 10];
 		int last = 0;
@@ -143,8 +143,8 @@ static void a_message_larger_than_the_place_is_read_in_parts(struct pair *pair)
 	int last = 0;
 	ssize_t n;
 
-	stream_put(ends.near, sizeof(in), 1);
-	stream_put(ends.near, 10, 2);
+	stream_send(ends.near, sizeof(in), 1);
+	stream_send(ends.near, 10, 2);
 	while (!last) {
 		size_t most = sizeof(in) - at < 7777 ? sizeof(in) - at : 7777;
 
@@ -167,7 +167,7 @@ static void a_place_that_fits_exactly_gets_the_message_and_its_end(struct pair *
 	int last;
 
 	for (i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
-		stream_put(ends.near, sizes[i], i);
+		stream_send(ends.near, sizes[i], i);
 		last = 7;
 		assert_code(shmipc_stream_read_message(ends.far, in, sizes[i], &last, FAR), (long long)sizes[i]);
 		assert_int_equal(last, 1);
@@ -223,8 +223,8 @@ static void reading_messages_and_bytes_may_be_mixed(struct pair *pair)
 	unsigned char in[1000];
 	int last = 7;
 
-	stream_put(ends.near, 500, 1);
-	stream_put(ends.near, 600, 2);
+	stream_send(ends.near, 500, 1);
+	stream_send(ends.near, 600, 2);
 	assert_code(shmipc_stream_read(ends.far, in, 100, FAR), 100);
 	assert_code(shmipc_stream_read_message(ends.far, in + 100, 900, &last, FAR), 400);
 	assert_int_equal(last, 1);
@@ -240,7 +240,7 @@ static void last_may_be_null(struct pair *pair)
 	struct ends ends = open_one(pair);
 	char in[10];
 
-	stream_put(ends.near, 5, 1);
+	stream_send(ends.near, 5, 1);
 	assert_code(shmipc_stream_read_message(ends.far, in, sizeof(in), NULL, FAR), 5);
 	stream_close_all(pair, &ends);
 }
@@ -292,7 +292,7 @@ static void a_reply_that_is_too_long_is_emsgsize_and_its_rest_can_be_read(struct
 	unsigned char in[1000];
 	int last = 7;
 
-	stream_put(ends.far, 1000, 1);
+	stream_send(ends.far, 1000, 1);
 	assert_code(shmipc_stream_call(ends.near, "?", 1, in, 400, FAR), -EMSGSIZE);
 	assert_code(shmipc_stream_read_message(ends.near, in + 400, 600, &last, FAR), 600);
 	assert_int_equal(last, 1);

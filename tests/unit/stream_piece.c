@@ -62,7 +62,7 @@ static void what_is_written_up_to_32_kb_is_received_in_one_piece(struct pair *pa
 	uint32_t i;
 
 	for (i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
-		stream_put(ends.near, sizes[i], i);
+		stream_send(ends.near, sizes[i], i);
 		piece = receive(ends.far, sizes[i], i);
 		assert_code(shmipc_stream_release(ends.far, &piece), 0);
 	}
@@ -173,7 +173,7 @@ static void writing_and_submitting_keep_their_order(struct pair *pair)
 
 	for (i = 0; i < 60; i++) {
 		if (i % 3)
-			stream_put(ends.near, i * 150 + 1, i);
+			stream_send(ends.near, i * 150 + 1, i);
 		else
 			submit(ends.near, i * 150 + 1, i);
 	}
@@ -225,7 +225,7 @@ static void pieces_above_the_small_size_lie_in_the_peers_lane(struct pair *pair)
 	piece = receive(ends.far, SMALL_MAX + 1, 1);
 	assert_true(is_in_peers_lane(pair->server, piece.data, piece.size));
 	assert_code(shmipc_stream_release(ends.far, &piece), 0);
-	stream_put(ends.near, 30000, 2);
+	stream_send(ends.near, 30000, 2);
 	assert_true(shmipc_stream_peek(ends.far, 30000, &data, FAR) >= 30000);
 	assert_true(is_in_peers_lane(pair->server, data, 30000));
 	piece = receive(ends.far, 30000, 2);
@@ -294,7 +294,7 @@ static void another_thread_may_release_while_the_reader_waits(struct pair *pair)
 	worker_await_sleep(&reader.worker);
 	worker_start(&releasing.worker);
 	assert_code(worker_join(&releasing.worker), 0);
-	stream_put(ends.near, 10, 2);
+	stream_send(ends.near, 10, 2);
 	assert_code(worker_join(&reader.worker), 10);
 	stream_close_all(pair, &ends);
 }
@@ -326,7 +326,7 @@ static void a_rest_of_a_message_is_received_where_reading_left_off(struct pair *
 	struct shmipc_piece piece;
 	unsigned char all[20000];
 
-	stream_put(ends.near, sizeof(all), 1);
+	stream_send(ends.near, sizeof(all), 1);
 	assert_code(shmipc_stream_read(ends.far, all, 777, FAR), 777);
 	assert_code(shmipc_stream_receive(ends.far, &piece, FAR), 1);
 	assert_int_equal(piece.size, sizeof(all) - 777);
@@ -344,7 +344,7 @@ static void the_pieces_of_a_large_write_say_which_is_the_last(struct pair *pair)
 	struct shmipc_piece piece;
 	size_t at = 0;
 
-	stream_put(ends.near, sizeof(all), 1);
+	stream_send(ends.near, sizeof(all), 1);
 	while (at < sizeof(all)) {
 		assert_code(shmipc_stream_receive(ends.far, &piece, FAR), 1);
 		assert_true(piece.size && piece.size <= sizeof(all) - at);

@@ -185,7 +185,7 @@ static void a_signal_to_be_restarted_ends_none(struct pair *pair)
 		if (i)
 			assert_true(shmipc_stream_discard(b.ends.far, 8000, soon(200)) > 0);
 		else
-			stream_put(b.ends.far, 3, 1);
+			stream_send(b.ends.far, 3, 1);
 		assert_true(worker_join(&call.worker) > 0);
 	}
 	stream_close_all(pair, &b.ends);
@@ -212,7 +212,7 @@ static void a_signal_ends_the_call_of_a_follower_and_its_leader_sleeps_on(struct
 	} while (!follower.worker.over && signals_seen < 1000);
 	assert_code(worker_join(&follower.worker), -EINTR);
 	worker_await_sleep(&leader.worker);
-	stream_put(first.near, 10, 1);
+	stream_send(first.near, 10, 1);
 	assert_code(worker_join(&leader.worker), 10);
 	shmipc_stream_close(first.near);
 	shmipc_stream_close(first.far);
@@ -241,7 +241,7 @@ static void a_follower_leads_when_its_leader_is_interrupted_or_too_late(struct p
 		}
 		assert_code(worker_join(&leader.worker), i ? -ETIMEDOUT : -EINTR);
 		worker_await_sleep(&follower.worker);
-		stream_put(second.near, 10, 1);
+		stream_send(second.near, 10, 1);
 		assert_code(worker_join(&follower.worker), 10);
 	}
 	shmipc_stream_close(first.near);
@@ -288,7 +288,7 @@ static void wait_tells_what_is_there(struct pair *pair)
 	assert_code(shmipc_stream_wait(b.ends.far, both, FAR), both);
 	assert_code(shmipc_stream_wait(b.ends.far, SHMIPC_READABLE, FAR), SHMIPC_READABLE);
 	assert_code(shmipc_stream_wait(b.ends.far, SHMIPC_WRITABLE, FAR), SHMIPC_WRITABLE);
-	stream_put(b.ends.far, 5, 1);
+	stream_send(b.ends.far, 5, 1);
 	assert_code(shmipc_stream_wait(b.ends.near, both, FAR), SHMIPC_READABLE);
 	assert_code(shmipc_stream_wait(b.ends.near, SHMIPC_WRITABLE, 0), -EAGAIN);
 	stream_take(b.ends.near, 5, 1);

@@ -169,10 +169,10 @@ ssize_t shmipc_stream_readv(struct shmipc_stream *stream, const struct iovec *io
  * @size: bytes there are at @data
  * @last: set to 1 if the message ends with what was read, else to 0: the next call reads on; or NULL
  *
- * Waits until the message is there as a whole, or fills @data. Since 0.1.
+ * Waits until the message has ended, or @data is full. Since 0.1.
  *
- * Returns as read; a message may be empty: 0 with @last 1. The end is 0 with @last 0. After -ETIMEDOUT or
- * -EINTR what was read so far is not lost: it is read again.
+ * Returns as read; a message may be empty: 0 with @last 1. The end is 0 with @last 0. Where the deadline passes or a
+ * signal comes after some bytes, these are returned, with @last 0: nothing is lost.
  */
 ssize_t shmipc_stream_read_message(struct shmipc_stream *stream, void *data, size_t size, int *last, int64_t deadline);
 

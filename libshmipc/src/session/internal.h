@@ -271,10 +271,10 @@ struct shmipc_session {
 	bool server;
 	bool pays; /* followers pay for the leader's barrier: lead.c */
 	struct shmipc_session_options options;
-	struct session_limits peer;    /* what this side may send */
-	uint32_t piece_bytes;	       /* of copying writes */
+	struct session_limits peer;	    /* what this side may send */
+	uint32_t piece_bytes;		    /* of copying writes */
 	uint64_t tell_window, tell_private; /* charge consumed that the peer is told of */
-	struct session_record *record; /* for tools, in the own lane */
+	struct session_record *record;	    /* for tools, in the own lane */
 	void *user;
 	_Atomic(struct session_driver *) driver; /* or NULL */
 
@@ -498,6 +498,18 @@ void stream_put(struct shmipc_stream *stream);
 int stream_error(const struct shmipc_stream *stream);
 /* As good as new: for a pool. */
 bool stream_is_clean(struct shmipc_stream *stream);
+
+/*
+ * Whether a message may be under way too. What the peer consumed and did not tell yet is less than a quarter of the window: with
+ * so little out, all may be consumed, and then a message larger than the window goes as well.
+ */
+static inline bool stream_fits_window(const struct shmipc_stream *stream, uint64_t need)
+{
+	uint64_t out = load_relaxed(&stream->sent) - load_acquire(&stream->acked);
+	uint64_t window = stream->session->peer.window;
+
+	return likely(out + need <= window) || out < window / 4;
+}
 
 static inline void stream_touch(struct shmipc_stream *stream)
 {

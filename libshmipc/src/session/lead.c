@@ -31,13 +31,6 @@
 /* How long bytes may take through the socket after the slot that announced them, and how often to look. */
 #define PARKED_LOOK_NS 1000000
 
-static bool is_window_open(const struct shmipc_stream *stream, uint64_t need)
-{
-	uint64_t out = stream->sent - load_acquire(&stream->acked);
-
-	return !out || out + need <= stream->session->peer.window;
-}
-
 static inline bool is_fulfilled(const struct shmipc_session *session, const struct waiter *w)
 {
 	uint32_t flags = w->stream ? load_acquire(&w->stream->flags) : 0;
@@ -47,7 +40,7 @@ static inline bool is_fulfilled(const struct shmipc_session *session, const stru
 	if (w->wants & WAIT_READ &&
 	    (flags & (STREAM_GOT_END | STREAM_RESET | STREAM_CLOSED) || load_acquire(&w->stream->queued)))
 		return true;
-	if (w->wants & WAIT_WINDOW && (flags & STREAM_SHUT || is_window_open(w->stream, w->need)))
+	if (w->wants & WAIT_WINDOW && (flags & STREAM_SHUT || stream_fits_window(w->stream, w->need)))
 		return true;
 	if (w->wants & (WAIT_ROOM | WAIT_CREDIT) && (flags & STREAM_SHUT || load_acquire(&session->room) != w->room))
 		return true;

@@ -17,7 +17,7 @@ static bool has_credit(const struct shmipc_session *session, size_t size)
 {
 	uint64_t out = session->private_sent - load_acquire(&session->private_acked);
 
-	return !out || out + charge(size) <= session->peer.private_max;
+	return out + charge(size) <= session->peer.private_max;
 }
 
 /* A message without bytes, or with few: it may take a slot that is kept for such. */

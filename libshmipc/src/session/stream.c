@@ -254,6 +254,9 @@ int shmipc_stream_wait(struct shmipc_stream *stream, unsigned int events, int64_
 		w.wants |= WAIT_READ;
 	if (events & SHMIPC_WRITABLE)
 		w.wants |= WAIT_WINDOW;
+	/* What is in the ring is there, too. */
+	if (events & SHMIPC_READABLE && !find_events(stream, &w, SHMIPC_READABLE))
+		lead_harvest(stream->session);
 	for (;;) {
 		found = find_events(stream, &w, events);
 		if (found)

@@ -62,9 +62,7 @@ static int check_writable(const struct shmipc_stream *stream)
 
 static inline bool fits_window(struct shmipc_stream *stream, size_t size)
 {
-	uint64_t out = load_relaxed(&stream->sent) - load_acquire(&stream->acked);
-
-	if (likely(out + charge(size) <= stream->session->peer.window) || !out)
+	if (likely(stream_fits_window(stream, charge(size))))
 		return true;
 	stream->need = charge(size);
 	return false;
