@@ -23,7 +23,9 @@
  * this side. write returns -EPIPE when the peer no longer reads.
  *
  * Flow. A stream has at most the peer's window of bytes under way: written, and not consumed (read, discarded, or
- * released). A writer beyond it waits.
+ * released), with a fixed charge a message. A writer beyond it waits. What was consumed is told by quarters of the
+ * window, so that it costs few messages. A single message may be larger than the window; it goes when nothing else is
+ * under way.
  */
 #ifndef SHMIPC_STREAM_H
 #define SHMIPC_STREAM_H
@@ -80,7 +82,7 @@ int shmipc_stream_reset(struct shmipc_stream *stream, uint32_t code);
 /**
  * shmipc_stream_write - write bytes, copying them
  * @data: bytes; not needed any more when it returns
- * @size: how many; 0 flushes what SHMIPC_MORE held back
+ * @size: how many; 0 ends a message that SHMIPC_MORE left open, and is nothing else
  * @flags: 0; SHMIPC_MORE: the message goes on, and may be held back to travel with more; SHMIPC_END
  * @deadline: latest return
  *
@@ -106,7 +108,7 @@ ssize_t shmipc_stream_writev(struct shmipc_stream *stream, const struct iovec *i
 /**
  * shmipc_stream_flush - send what SHMIPC_MORE held back
  *
- * Since 0.1. Returns 0, or as write.
+ * The message goes on: a write without SHMIPC_MORE, which may have 0 bytes, ends it. Since 0.1. Returns 0, or as write.
  */
 int shmipc_stream_flush(struct shmipc_stream *stream, int64_t deadline);
 

@@ -299,8 +299,9 @@ static apart int take_batch(struct shmipc_session *session, struct shmipc_messag
 	lock_release(&session->lock);
 	lead_wake(roused);
 	if (credit) {
+		outbox_flush(session);
 		atomic_fetch_add(&session->room, 1);
-		lead_rouse(session, WAIT_CREDIT);
+		lead_rouse(session, WAIT_CREDIT | WAIT_ROOM);
 		callback_room(session);
 	}
 	if (session->event.kind)

@@ -146,12 +146,13 @@ enum {
 /* Bits of stream->owed: what waits for a slot; under out_lock. */
 enum {
 	OWED_OPEN = 1 << 0,
-	OWED_HELD = 1 << 1, /* bytes that SHMIPC_MORE held back */
-	OWED_END = 1 << 2,
-	OWED_CLOSE = 1 << 3,
-	OWED_RESET = 1 << 4,
-	OWED_REFUSE = 1 << 5,
-	OWED_WINDOW = 1 << 6,
+	OWED_TAIL = 1 << 1, /* the rest of a submitted buffer that falls back */
+	OWED_HELD = 1 << 2, /* bytes that SHMIPC_MORE held back */
+	OWED_END = 1 << 3,
+	OWED_CLOSE = 1 << 4,
+	OWED_RESET = 1 << 5,
+	OWED_REFUSE = 1 << 6,
+	OWED_WINDOW = 1 << 7,
 };
 
 /* Bits of stream->due: callbacks to run; under session->lock. */
@@ -188,8 +189,11 @@ struct shmipc_stream {
 	bool buffer_open;    /* reserved, and not submitted: */
 	uint32_t buffer_slice;
 	size_t buffer_size;
-	void *private_buffer;  /* the open buffer's bytes, where it is not in the lane */
-	uint32_t private_done; /* of them submitted */
+	void *private_buffer; /* the open buffer's bytes, where it is not in the lane */
+	/* A submitted buffer that falls back in more than one frame; under out_lock: */
+	unsigned char *tail;
+	uint32_t tail_size, tail_done;
+	uint16_t tail_kind;
 
 	/* The reader's: */
 	struct piece *mine; /* taken from the queue */
@@ -455,8 +459,8 @@ int outbox_publish_locked(struct shmipc_stream *stream, struct shmipc_buffer *bu
 /* A message went out: charge the window, and the peer's private memory if it is small. */
 void outbox_charge_locked(struct shmipc_stream *stream, size_t size, bool small);
 /* Whether a message may go out now: what is owed goes first; the peer has room for it if it is small. */
-int outbox_admit_locked(struct shmipc_session *session, size_t size, bool small);
-/* Send these OWED_* now, or when there is a slot. */
+int outbox_admit_locked(struct shmipc_stream *stream, size_t size, bool small);
+/* Send these OWED_* now, or when there is room. */
 void outbox_owe(struct shmipc_stream *stream, uint32_t what);
 int outbox_refuse(struct shmipc_session *session, uint32_t id); /* -EBADMSG: too many at a time */
 void outbox_flush(struct shmipc_session *session);
@@ -465,7 +469,7 @@ void outbox_end(struct shmipc_session *session, bool goodbye);
 /* Make the system call that SHMIPC_LAZY left out, before this thread waits for something else than the channel. */
 void outbox_settle(struct shmipc_session *session);
 
-/* fallback.c */
+/* fallback.c: at most FALLBACK_BYTES */
 int fallback_send_locked(struct shmipc_stream *stream, const void *data, size_t size, uint16_t kind);
 /* An empty frame, for a peer that watches nothing but the socket: look at the ring. Under out_lock. */
 void fallback_nudge(struct shmipc_session *session);

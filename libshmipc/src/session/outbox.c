@@ -6,6 +6,8 @@
  * goes out before anything else as soon as there is a slot. Bounded: one bit each of a stream, one message of each
  * kind of the session's own.
  */
+#include <stdlib.h>
+
 #include "internal.h"
 
 static inline uint16_t opening(const struct shmipc_stream *stream, uint16_t kind)
@@ -42,6 +44,32 @@ static int send_held_locked(struct shmipc_stream *stream)
 	return 0;
 }
 
+/* Frame by frame. */
+static int send_tail_locked(struct shmipc_stream *stream)
+{
+	uint32_t n;
+	int r = 0;
+
+	stream->owed &= ~OWED_TAIL; /* which would not be admitted behind itself */
+	while (!r && stream->tail_done < stream->tail_size) {
+		n = stream->tail_size - stream->tail_done;
+		if (n > FALLBACK_BYTES)
+			n = FALLBACK_BYTES;
+		r = fallback_send_locked(stream, stream->tail + stream->tail_done, n,
+					 n == stream->tail_size - stream->tail_done ? stream->tail_kind : MSG_DATA);
+		if (!r)
+			stream->tail_done += n;
+	}
+	if (r) {
+		stream->owed |= OWED_TAIL;
+		produce_starve(stream->session->channel);
+		return r;
+	}
+	free(stream->tail);
+	stream->tail = NULL;
+	return 0;
+}
+
 /* One of the things that a stream owes. */
 static int send_owed_locked(struct shmipc_stream *stream, uint32_t what)
 {
@@ -57,6 +85,8 @@ static int send_owed_locked(struct shmipc_stream *stream, uint32_t what)
 		if (!r)
 			outbox_charge_locked(stream, 0, true);
 		return r;
+	case OWED_TAIL:
+		return send_tail_locked(stream);
 	case OWED_HELD:
 		stream->held.tag = stream->id;
 		stream->held.kind = opening(stream, MSG_DATA | MSG_LAST);
@@ -140,30 +170,38 @@ static void enlist_locked(struct shmipc_stream *stream)
 	stream_get(stream);
 }
 
-/* The first one's. Its last reference may go: that frees memory alone, for the caller is in a call on the session. */
-static void delist_locked(struct shmipc_session *session)
+/* The one at @link. Its last reference may go: that frees memory alone, for the caller is in a call on the session. */
+static void delist_locked(struct shmipc_session *session, struct shmipc_stream **link)
 {
-	struct shmipc_stream *stream = session->owed;
+	struct shmipc_stream *stream = *link;
 
-	session->owed = stream->owed_next;
-	if (!session->owed)
-		session->owed_end = &session->owed;
+	*link = stream->owed_next;
+	if (!*link)
+		session->owed_end = link;
 	stream->owed_listed = false;
 	session->refusals -= stream->stub;
 	stream_put(stream);
 }
 
-/* What is owed goes, as far as there are slots. 0: all of it went. */
+/*
+ * What is owed goes, as far as there is room. A stream whose bytes fall back may have to wait for the socket: that stops no
+ * other. 0: the ring is not full; what is left, if anything, waits for something else.
+ */
 static int flush_locked(struct shmipc_session *session)
 {
+	struct shmipc_stream **link = &session->owed;
 	int r = flush_control_locked(session);
 
-	while (!r && session->owed) {
-		r = send_all_locked(session->owed);
-		if (!r)
-			delist_locked(session);
+	while (!r && *link) {
+		r = send_all_locked(*link);
+		if (!r) {
+			delist_locked(session, link);
+		} else if ((*link)->owed & OWED_TAIL) {
+			link = &(*link)->owed_next;
+			r = 0;
+		}
 	}
-	if (!r)
+	if (!r && !session->owed)
 		store_relaxed(&session->owing, false);
 	return r;
 }
@@ -193,12 +231,12 @@ void outbox_owe(struct shmipc_stream *stream, uint32_t what)
 	lock_take(&session->out_lock);
 	if (!load_relaxed(&session->error)) {
 		stream->owed |= what;
-		if (session->owed || load_relaxed(&session->owing))
+		if (load_relaxed(&session->owing))
 			r = flush_locked(session);
 		if (!stream->owed_listed && stream->owed) {
 			if (!r)
 				r = send_all_locked(stream);
-			if (r == -EAGAIN) {
+			if (r == -EAGAIN || r == -ENOBUFS) {
 				enlist_locked(stream);
 				later = true;
 			}
@@ -274,7 +312,7 @@ void outbox_end(struct shmipc_session *session, bool goodbye)
 	if (goodbye && !flush_locked(session))
 		push_control_locked(session, &event);
 	while (session->owed)
-		delist_locked(session);
+		delist_locked(session, &session->owed);
 	store_relaxed(&session->owing, false);
 	lock_release(&session->out_lock);
 }
@@ -288,12 +326,21 @@ void outbox_settle(struct shmipc_session *session)
 	lock_release(&session->out_lock);
 }
 
-int outbox_admit_locked(struct shmipc_session *session, size_t size, bool small)
+/* Out of line: what is owed goes first. */
+static cold int admit_behind_owed_locked(struct shmipc_stream *stream)
 {
+	int r = flush_locked(stream->session);
+
+	return r ? r : stream->owed & OWED_TAIL ? -EAGAIN : 0;
+}
+
+int outbox_admit_locked(struct shmipc_stream *stream, size_t size, bool small)
+{
+	struct shmipc_session *session = stream->session;
 	int r;
 
 	if (unlikely(load_relaxed(&session->owing))) {
-		r = flush_locked(session);
+		r = admit_behind_owed_locked(stream);
 		if (r)
 			return r;
 	}
@@ -312,7 +359,7 @@ void outbox_charge_locked(struct shmipc_stream *stream, size_t size, bool small)
 int outbox_push_locked(struct shmipc_stream *stream, const void *data, size_t size, uint16_t kind, unsigned int flags)
 {
 	bool small = size <= SMALL_MAX;
-	int r = outbox_admit_locked(stream->session, size, small);
+	int r = outbox_admit_locked(stream, size, small);
 
 	if (unlikely(r))
 		return r;
@@ -326,7 +373,7 @@ int outbox_publish_locked(struct shmipc_stream *stream, struct shmipc_buffer *bu
 			  unsigned int flags)
 {
 	bool small = size <= SMALL_MAX;
-	int r = outbox_admit_locked(stream->session, size, small);
+	int r = outbox_admit_locked(stream, size, small);
 
 	if (unlikely(r))
 		return r;

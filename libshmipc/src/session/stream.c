@@ -39,6 +39,7 @@ void stream_put(struct shmipc_stream *stream)
 		return;
 	free(stream->joined);
 	free(stream->private_buffer);
+	free(stream->tail);
 	free(stream);
 	session_put(session);
 }

@@ -33,7 +33,8 @@ static void copy_from(struct source *source, void *to, size_t n)
 		step = source->iov->iov_len - source->offset;
 		if (step > n)
 			step = n;
-		memcpy(at, (const char *)source->iov->iov_base + source->offset, step);
+		if (step)
+			memcpy(at, (const char *)source->iov->iov_base + source->offset, step);
 		at += step;
 		n -= step;
 		source->offset += step;
@@ -243,7 +244,6 @@ static int hold_back(struct shmipc_stream *stream, struct source *source)
 			n = source->left;
 		copy_from(source, (unsigned char *)stream->held.data + stream->held_size, n);
 		stream->held_size += (uint32_t)n;
-		stream->message_open = true;
 		if (stream->held_size < stream->held_room)
 			return 0;
 		r = send_held(stream, MSG_DATA);
@@ -258,6 +258,7 @@ static int hold_back(struct shmipc_stream *stream, struct source *source)
 /* More of the message follows. */
 static int write_more(struct shmipc_stream *stream, struct source *source)
 {
+	size_t left = source->left;
 	int r = 0;
 
 	if (stream->held_room && stream->held_size == stream->held_room)
@@ -266,6 +267,7 @@ static int write_more(struct shmipc_stream *stream, struct source *source)
 		r = hold_back(stream, source);
 	if (is_exhausted(r) && !stream->held_room && stream->session->options.exhaustion == SHMIPC_EXHAUSTION_FALLBACK)
 		r = write_piece(stream, source, MSG_DATA, 0);
+	stream->message_open |= source->left != left;
 	return r;
 }
 
@@ -396,9 +398,16 @@ ssize_t shmipc_stream_writev(struct shmipc_stream *stream, const struct iovec *i
 
 int shmipc_stream_flush(struct shmipc_stream *stream, int64_t deadline)
 {
-	ssize_t n = shmipc_stream_write(stream, NULL, 0, 0, deadline);
+	int r = check_writable(stream);
+	uint32_t room;
 
-	return n < 0 ? (int)n : 0;
+	while (!r && stream->held_room) {
+		room = load_acquire(&stream->session->room);
+		r = send_held(stream, MSG_DATA);
+		if (r)
+			r = wait_for_way(stream, r, room, deadline);
+	}
+	return r;
 }
 
 /* Bytes that are short, or that will fall back, are gathered in private memory. */
@@ -409,7 +418,6 @@ static int reserve_private(struct shmipc_stream *stream, size_t size, struct shm
 	if (!bytes)
 		return -ENOMEM;
 	stream->private_buffer = bytes;
-	stream->private_done = 0;
 	buffer->data = bytes;
 	buffer->size = size;
 	buffer->slice = IN_SLOT;
@@ -469,20 +477,24 @@ static void forget_buffer(struct shmipc_stream *stream)
 	stream->private_buffer = NULL;
 }
 
-/* A buffer in private memory: all that is left of it goes, in as many pieces as it takes. */
+/* A buffer in private memory goes as a whole: its first piece now, or it is still open; the rest when there is room. */
 static int submit_private(struct shmipc_stream *stream, size_t size, uint16_t kind)
 {
-	struct iovec iov = { (char *)stream->private_buffer + stream->private_done, size - stream->private_done };
-	struct source source = { .iov = &iov, .left = iov.iov_len };
-	int r = 0;
+	struct iovec iov = { stream->private_buffer, size };
+	struct source source = { .iov = &iov, .left = size };
+	int r = size ? write_piece(stream, &source, kind, 0) : push_small(stream, NULL, 0, kind, 0);
 
-	if (!source.left)
-		return push_small(stream, NULL, 0, kind, 0);
-	while (!r && source.left) {
-		r = write_piece(stream, &source, kind, 0);
-		stream->private_done = (uint32_t)(size - source.left);
-	}
-	return r;
+	if (r || !source.left)
+		return r;
+	lock_take(&stream->session->out_lock);
+	stream->tail = stream->private_buffer;
+	stream->tail_size = (uint32_t)size;
+	stream->tail_done = (uint32_t)(size - source.left);
+	stream->tail_kind = kind;
+	lock_release(&stream->session->out_lock);
+	stream->private_buffer = NULL;
+	outbox_owe(stream, OWED_TAIL);
+	return 0;
 }
 
 int shmipc_stream_submit(struct shmipc_stream *stream, struct shmipc_buffer *buffer, size_t size, unsigned int flags,
