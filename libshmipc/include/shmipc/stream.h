@@ -74,7 +74,7 @@ int shmipc_stream_end(struct shmipc_stream *stream);
  * shmipc_stream_reset - end a stream at once in both directions
  * @code: for the peer: shmipc_stream_reset_code()
  *
- * Threads that wait on it return, with -ECONNRESET, here and there; unread bytes are gone. The handle is still to be
+ * Threads that wait on it return, with -ECONNRESET, here and there; what was not read by then is gone. The handle is still to be
  * closed. Since 0.1. Returns 0, or why the session ended.
  */
 int shmipc_stream_reset(struct shmipc_stream *stream, uint32_t code);
@@ -197,7 +197,8 @@ struct shmipc_piece {
  * @piece: filled; the caller's until release
  * @deadline: latest return
  *
- * A message that was submitted, or written and not longer than 32 KB, comes in one piece. Pieces are pinned: they
+ * A message that was submitted, or written and not longer than 32 KB, comes in one piece; but what fell back comes in
+ * pieces of 32 KB. Pieces are pinned: they
  * count against the window until they are released. Since 0.1.
  *
  * Returns 1; 0 at the end. -EAGAIN, -ETIMEDOUT, -EINTR, -ECONNRESET, -EPIPE; or why the session ended.

@@ -77,9 +77,7 @@ int fallback_send_locked(struct shmipc_stream *stream, const void *data, size_t 
 	struct shmipc_buffer slot;
 	int r;
 
-	r = outbox_admit_locked(stream, size, true);
-	if (!r)
-		r = shmipc_channel_reserve(session->channel, sizeof(n), 0, &slot);
+	r = shmipc_channel_reserve(session->channel, sizeof(n), 0, &slot);
 	if (r)
 		return r;
 	r = send_frame(session->socket, stream->id, data, size);

@@ -12,6 +12,7 @@
  */
 #include <string.h>
 
+#include "../channel/ready.h"
 #include "internal.h"
 
 /* Count and credit a message that is the session's private memory's, or would have been. -EBADMSG: more than was allowed. */
@@ -184,6 +185,7 @@ static int take_control_locked(struct shmipc_session *session, const struct shmi
 	case MSG_WINDOW:
 		return take_window_locked(session, NULL, m, NULL, credit);
 	case MSG_GOODBYE:
+		session->goodbye = true;
 		return m->size ? -EBADMSG : -EPIPE;
 	case MSG_RESTART:
 		if (m->size != sizeof(event->epoch) || event->kind)
@@ -235,6 +237,7 @@ static int take_message_locked(struct shmipc_session *session, struct shmipc_mes
 			return 0;
 		memcpy(&code, m->data, sizeof(code));
 		store_relaxed(&stream->reset_code, code);
+		tally(&session->record->streams_reset, 1);
 		note_end_locked(stream, STREAM_RESET, roused);
 		return 0;
 	case MSG_REFUSE:
@@ -309,12 +312,13 @@ static apart int take_batch(struct shmipc_session *session, struct shmipc_messag
 	return n;
 }
 
-bool harvest_direct(struct shmipc_session *session, struct waiter *w)
+/* The next message, if it is a small one for the waiting reader. */
+static inline bool take_direct(struct shmipc_session *session, struct waiter *w)
 {
 	struct shmipc_stream *stream = w->stream;
 	struct shmipc_message m;
 
-	if (unlikely(!w->direct || session->parked || shmipc_channel_peek(session->channel, &m)))
+	if (unlikely(shmipc_channel_peek(session->channel, &m)))
 		return false;
 	if (unlikely(m.tag != stream->id || (m.kind & ~MSG_LAST) != MSG_DATA || m.size > w->direct_room ||
 		     m.size > SMALL_MAX || load_relaxed(&stream->flags) & (STREAM_GOT_END | STREAM_RESET)))
@@ -325,13 +329,22 @@ bool harvest_direct(struct shmipc_session *session, struct waiter *w)
 	w->direct += m.size;
 	w->direct_room -= m.size;
 	w->got += m.size;
-	w->got_any = m.size || m.kind & MSG_LAST;
+	w->got_any = w->got_any || m.size || m.kind & MSG_LAST;
 	w->got_last = m.kind & MSG_LAST;
 	count(&session->private_received, charge(m.size));
 	drop_small(session, m.size);
 	count(&stream->consumed_direct, charge(m.size));
 	count(&stream->bytes_received, m.size);
 	count(&stream->messages_received, 1);
+	return true;
+}
+
+bool harvest_direct(struct shmipc_session *session, struct waiter *w)
+{
+	if (unlikely(!w->direct || session->parked || !take_direct(session, w)))
+		return false;
+	while (unlikely(w->gather && w->direct_room) && is_readable(session->channel) && take_direct(session, w))
+		;
 	return true;
 }
 

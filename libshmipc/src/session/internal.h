@@ -71,7 +71,7 @@ enum {
 /* The session's own messages that may wait for a slot at a time: one of each kind. */
 #define CONTROL_MAX 4
 /* Bytes of one frame in the control socket. */
-#define FALLBACK_BYTES 16384u
+#define FALLBACK_BYTES 32768u
 /* How long they may take behind the slot that announced them. */
 #define PARKED_NS 1000000000ll
 /* Messages handled before the lock is let go. */
@@ -125,6 +125,7 @@ struct waiter {
 	unsigned char *direct;
 	size_t direct_room;
 	size_t got;
+	bool gather; /* as many as are there, whether a message ends or not */
 	bool got_any, got_last;
 	/* Under session->lock, when it follows: */
 	struct waiter *next, **link;
@@ -315,6 +316,8 @@ struct shmipc_session {
 	_Atomic uint64_t private_consumed; /* by way of pieces; by any thread */
 	struct table table;
 	uint32_t next_id;
+	uint32_t open; /* streams whose handles were not closed */
+	bool goodbye;  /* the peer said so */
 	struct waiter *followers, **followers_end;
 	_Atomic bool followed;				/* there are some; read anywhere */
 	struct shmipc_stream *accepted, **accepted_end; /* opened by the peer, and not taken; linked by ready_next */
@@ -456,6 +459,8 @@ int outbox_push_locked(struct shmipc_stream *stream, const void *data, size_t si
 /* Publish memory of the lane. */
 int outbox_publish_locked(struct shmipc_stream *stream, struct shmipc_buffer *buffer, size_t size, uint16_t kind,
 			  unsigned int flags);
+/* Send bytes through the control socket; at most FALLBACK_BYTES. */
+int outbox_fall_back_locked(struct shmipc_stream *stream, const void *data, size_t size, uint16_t kind);
 /* A message went out: charge the window, and the peer's private memory if it is small. */
 void outbox_charge_locked(struct shmipc_stream *stream, size_t size, bool small);
 /* Whether a message may go out now: what is owed goes first; the peer has room for it if it is small. */
@@ -469,7 +474,7 @@ void outbox_end(struct shmipc_session *session, bool goodbye);
 /* Make the system call that SHMIPC_LAZY left out, before this thread waits for something else than the channel. */
 void outbox_settle(struct shmipc_session *session);
 
-/* fallback.c: at most FALLBACK_BYTES */
+/* fallback.c: what was admitted */
 int fallback_send_locked(struct shmipc_stream *stream, const void *data, size_t size, uint16_t kind);
 /* An empty frame, for a peer that watches nothing but the socket: look at the ring. Under out_lock. */
 void fallback_nudge(struct shmipc_session *session);

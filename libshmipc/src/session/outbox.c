@@ -50,18 +50,19 @@ static int send_tail_locked(struct shmipc_stream *stream)
 	uint32_t n;
 	int r = 0;
 
-	stream->owed &= ~OWED_TAIL; /* which would not be admitted behind itself */
 	while (!r && stream->tail_done < stream->tail_size) {
 		n = stream->tail_size - stream->tail_done;
 		if (n > FALLBACK_BYTES)
 			n = FALLBACK_BYTES;
-		r = fallback_send_locked(stream, stream->tail + stream->tail_done, n,
-					 n == stream->tail_size - stream->tail_done ? stream->tail_kind : MSG_DATA);
+		r = has_credit(stream->session, n) ? 0 : -ENOBUFS;
+		if (!r)
+			r = fallback_send_locked(stream, stream->tail + stream->tail_done, n,
+						 n == stream->tail_size - stream->tail_done ? stream->tail_kind
+											    : MSG_DATA);
 		if (!r)
 			stream->tail_done += n;
 	}
 	if (r) {
-		stream->owed |= OWED_TAIL;
 		produce_starve(stream->session->channel);
 		return r;
 	}
@@ -383,4 +384,11 @@ int outbox_publish_locked(struct shmipc_stream *stream, struct shmipc_buffer *bu
 	if (likely(!r))
 		outbox_charge_locked(stream, size, small);
 	return r;
+}
+
+int outbox_fall_back_locked(struct shmipc_stream *stream, const void *data, size_t size, uint16_t kind)
+{
+	int r = outbox_admit_locked(stream, size, true);
+
+	return r ? r : fallback_send_locked(stream, data, size, kind);
 }

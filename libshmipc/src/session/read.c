@@ -128,7 +128,7 @@ static size_t copy_mine(struct shmipc_stream *stream, unsigned char *to, size_t 
 
 ssize_t shmipc_stream_read(struct shmipc_stream *stream, void *data, size_t size, int64_t deadline)
 {
-	struct waiter w = { .stream = stream, .wants = WAIT_READ, .direct = data, .direct_room = size };
+	struct waiter w = { .stream = stream, .wants = WAIT_READ, .direct = data, .direct_room = size, .gather = true };
 	size_t n = 0;
 	int r = begin_read(stream);
 
@@ -198,10 +198,10 @@ ssize_t shmipc_stream_read_message(struct shmipc_stream *stream, void *data, siz
 		} else {
 			done += copy_mine(stream, (unsigned char *)data + done, size - done, &ends);
 		}
+		piece_tell(stream);
 		if (done == size && !ends)
 			break;
 	}
-	piece_tell(stream);
 	if (last)
 		*last = ends;
 	if (likely(ends || done))

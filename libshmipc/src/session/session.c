@@ -212,7 +212,7 @@ int session_fail(struct shmipc_session *session, int error)
 		return none;
 	store_relaxed(&session->record->error, error);
 	store_relaxed(&session->record->state, SESSION_RECORD_ENDED);
-	if (error != -ESHUTDOWN)
+	if (error != -ESHUTDOWN && !session->goodbye)
 		tally(&session->counts.errors, 1);
 	outbox_end(session, error == -ESHUTDOWN);
 	shutdown(session->socket, SHUT_RDWR); /* for who watches it: what was sent stays to be read */

@@ -25,24 +25,19 @@ static void add_stream(struct shmipc_stream *stream, void *arg)
 	sums->read += load_relaxed(&stream->bytes_read) - stream->counted_read;
 }
 
-int shmipc_session_stats(struct shmipc_session *session, struct shmipc_session_stats *stats)
+/* All of them. */
+static int fill_stats(struct shmipc_session *session, struct shmipc_session_stats *stats)
 {
-	int r = session_check(session);
 	struct sums sums = { 0 };
+	int r;
 
-	if (r)
-		return r;
-	if (stats->size != sizeof(*stats))
-		return -EINVAL;
-	memset(stats, 0, sizeof(*stats));
-	stats->size = sizeof(*stats);
 	stats->channel.size = sizeof(stats->channel);
 	r = shmipc_channel_stats(session->channel, &stats->channel);
 	if (r)
 		return r;
 	lock_take(&session->lock);
 	table_for_each(&session->table, add_stream, &sums);
-	stats->streams = session->table.count;
+	stats->streams = session->open;
 	lock_release(&session->lock);
 	stats->streams_opened = load_relaxed(&session->record->streams_opened);
 	stats->streams_accepted = load_relaxed(&session->record->streams_accepted);
@@ -67,28 +62,45 @@ int shmipc_session_stats(struct shmipc_session *session, struct shmipc_session_s
 	return 0;
 }
 
-int shmipc_stream_stats(struct shmipc_stream *stream, struct shmipc_stream_stats *stats)
+int shmipc_session_stats(struct shmipc_session *session, struct shmipc_session_stats *stats)
 {
-	struct shmipc_session *session = stream->session;
+	size_t size = stats->size;
+	struct shmipc_session_stats all = { 0 };
 	int r = session_check(session);
 
 	if (r)
 		return r;
-	if (stats->size != sizeof(*stats))
+	if (size < offsetof(struct shmipc_session_stats, streams_opened) || size > sizeof(all))
 		return -EINVAL;
-	memset(stats, 0, sizeof(*stats));
-	stats->size = sizeof(*stats);
-	stats->bytes_written = load_relaxed(&stream->bytes_written);
-	stats->bytes_read = load_relaxed(&stream->bytes_read);
-	stats->messages_received = load_relaxed(&stream->messages_received);
-	stats->unread_bytes = count_unread(stream);
+	r = fill_stats(session, &all);
+	all.size = size;
+	if (!r)
+		memcpy(stats, &all, size);
+	return r;
+}
+
+int shmipc_stream_stats(struct shmipc_stream *stream, struct shmipc_stream_stats *stats)
+{
+	struct shmipc_session *session = stream->session;
+	struct shmipc_stream_stats all = { .size = stats->size };
+	int r = session_check(session);
+
+	if (r)
+		return r;
+	if (all.size < offsetof(struct shmipc_stream_stats, bytes_read) || all.size > sizeof(all))
+		return -EINVAL;
+	all.bytes_written = load_relaxed(&stream->bytes_written);
+	all.bytes_read = load_relaxed(&stream->bytes_read);
+	all.messages_received = load_relaxed(&stream->messages_received);
+	all.unread_bytes = count_unread(stream);
 	lock_take(&session->lock);
-	stats->pinned = stream->pinned_count;
+	all.pinned = stream->pinned_count;
 	lock_release(&session->lock);
 	lock_take(&session->out_lock);
-	stats->messages_sent = stream->messages_sent;
-	stats->fallback_sent = stream->fallback_sent;
-	stats->in_flight = load_relaxed(&stream->sent) - load_relaxed(&stream->acked);
+	all.messages_sent = stream->messages_sent;
+	all.fallback_sent = stream->fallback_sent;
+	all.in_flight = load_relaxed(&stream->sent) - load_relaxed(&stream->acked);
 	lock_release(&session->out_lock);
+	memcpy(stats, &all, all.size);
 	return 0;
 }

@@ -50,7 +50,7 @@ static int add_locked(struct shmipc_session *session, struct shmipc_stream *stre
 
 	if (r)
 		return r;
-	store_relaxed(&session->record->streams, session->table.count);
+	store_relaxed(&session->record->streams, ++session->open);
 	atomic_fetch_or(&stream->flags, STREAM_IN_TABLE);
 	stream_get(stream);
 	return 0;
@@ -80,7 +80,6 @@ static void remove_locked(struct shmipc_stream *stream)
 	if (stream->want_writable)
 		session->want_writable--;
 	stream->want_writable = false;
-	store_relaxed(&session->record->streams, session->table.count);
 	stream_put(stream);
 }
 
@@ -378,6 +377,7 @@ void shmipc_stream_close(struct shmipc_stream *stream)
 	stream->has_callbacks = false;
 	remove_locked(stream);
 	settle_counts_locked(stream);
+	store_relaxed(&session->record->streams, --session->open);
 	lock_release(&session->lock);
 	if (flags & STREAM_IN_TABLE)
 		outbox_owe(stream, OWED_CLOSE);

@@ -108,7 +108,7 @@ static int push_small(struct shmipc_stream *stream, const void *data, size_t siz
 	r = outbox_push_locked(stream, data, size, kind, flags);
 	if (unlikely(r == -EAGAIN && size > SHMIPC_INLINE_MAX &&
 		     session->options.exhaustion == SHMIPC_EXHAUSTION_FALLBACK))
-		r = fallback_send_locked(stream, data, size, kind);
+		r = outbox_fall_back_locked(stream, data, size, kind);
 	lock_release(&session->out_lock);
 	return r;
 }
@@ -163,7 +163,7 @@ static int fall_back(struct shmipc_stream *stream, struct source *source, size_t
 	}
 	copy_from(&at, bytes, size);
 	lock_take(&stream->session->out_lock);
-	r = fallback_send_locked(stream, bytes, size, kind);
+	r = outbox_fall_back_locked(stream, bytes, size, kind);
 	lock_release(&stream->session->out_lock);
 	if (!r)
 		*source = at;
