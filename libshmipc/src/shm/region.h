@@ -92,6 +92,11 @@ bool region_memfd_drain(struct region *region);
  */
 int region_map(int fd, uint64_t offset, uint64_t bytes, bool writable, void **base);
 
+/**
+ * region_kmod_usable - whether this process can make channels with the module, as far as can be told without
+ */
+bool region_kmod_usable(void);
+
 extern const struct region_ops region_kmod_ops;
 extern const struct region_ops region_memfd_ops;
 

@@ -35,6 +35,15 @@ static int explain_open(int error)
 	}
 }
 
+bool region_kmod_usable(void)
+{
+	int fd = open(DEVICE, O_RDWR | O_CLOEXEC);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
 static int create_kmod(struct region *region, const struct geometry *g, void **own)
 {
 	struct shmipc_ioc_create create = {

@@ -18,6 +18,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "../channel/offer.h"
+
 #define WIRE_HEADER 8u
 #define WIRE_MAGIC 0x7758u
 
@@ -30,11 +32,45 @@ enum {
 enum {
 	WIRE_FALLBACK = 3, /* frame.h */
 	WIRE_EXCHANGE = 4, /* no payload: the version byte is all it says */
-	WIRE_HELLO = 16,
-	WIRE_CHOICE = 17,
-	WIRE_OFFER = 18,
-	WIRE_ANSWER = 19,
+	WIRE_HELLO = 16,   /* client: struct wire_hello */
+	WIRE_WELCOME = 17, /* server: the same, with its choice */
+	WIRE_OFFER = 18,   /* client: struct offer; with descriptors */
+	WIRE_ANSWER = 19,  /* server: no payload; with descriptors */
+	WIRE_ERROR = 20,   /* either, instead of any of these: u32, the errno that it gives up with */
 };
+
+/* The older protocol's, which a server may be sent. */
+enum {
+	WIRE_OLDER_BY_PATH = 0,
+	WIRE_OLDER_BY_MEMFD = 5,
+};
+
+#define WIRE_REVISION 1u /* of version 16 */
+
+/* Bits of backends. */
+enum { WIRE_KMOD = 1u << 0, WIRE_MEMFD = 1u << 1 };
+
+/*
+ * What each side says of itself. A later revision may add fields behind these, which are then ignored here, and
+ * features: those in `required` must be known to the receiver, those in `optional` need not.
+ */
+struct wire_hello {
+	uint32_t revision; /* both go on with the lower one; at least 1 */
+	uint32_t required;
+	uint32_t optional;
+	uint32_t backends; /* client: can create; server: can accept */
+	uint32_t choice;   /* server: one of those that both have; client: 0 */
+	uint32_t streams_max;
+	uint64_t window;
+	uint64_t private_max;
+	uint64_t memory_max; /* of a lane */
+};
+
+/* Whole messages, with the header. */
+#define WIRE_HELLO_SIZE (WIRE_HEADER + 48u)
+#define WIRE_HELLO_MAX (WIRE_HEADER + 504u)
+#define WIRE_OFFER_SIZE (WIRE_HEADER + 32u)
+#define WIRE_ERROR_SIZE (WIRE_HEADER + 4u)
 
 struct wire_header {
 	uint32_t length;
@@ -83,5 +119,21 @@ void header_encode(unsigned char out[WIRE_HEADER], const struct wire_header *hea
  * Returns 0. -EBADMSG: the magic number is wrong, or the length less than a header's.
  */
 int header_decode(const unsigned char in[WIRE_HEADER], struct wire_header *header);
+
+/* Whole messages of version 16. Encoders return the size; decoders take messages whose header and size were checked. */
+uint32_t hello_encode(unsigned char out[WIRE_HELLO_SIZE], uint8_t type, const struct wire_hello *hello);
+void hello_decode(const unsigned char in[WIRE_HELLO_SIZE], struct wire_hello *hello);
+
+uint32_t offer_encode(unsigned char out[WIRE_OFFER_SIZE], const struct offer *offer);
+void offer_decode(const unsigned char in[WIRE_OFFER_SIZE], struct offer *offer);
+
+uint32_t error_encode(unsigned char out[WIRE_ERROR_SIZE], int error);
+
+/**
+ * error_decode - what the other side gave up with
+ *
+ * Returns a negative errno; -EPROTO where it is none, or one that does not end a handshake.
+ */
+int error_decode(const unsigned char in[WIRE_ERROR_SIZE]);
 
 #endif /* SHMIPC_WIRE_CODEC_H */

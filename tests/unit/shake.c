@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * shake.c - stands between the two sides of a handshake
+ */
+#include "shake.h"
+
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+void shake_prepare(struct shake *shake, struct pair *pair)
+{
+	const struct shmipc_session_options defaults = SHMIPC_SESSION_OPTIONS_INIT;
+	int i;
+
+	/* Of the round before. */
+	shmipc_channel_destroy(pair->a);
+	shmipc_channel_destroy(pair->b);
+	pair->a = pair->b = NULL;
+	memset(shake, 0xa5, sizeof(*shake));
+	shake->pair = pair;
+	for (i = 0; i < 2; i++) {
+		shake->options[i] = defaults;
+		shake->options[i].channel = pair_options(pair);
+	}
+}
+
+void shake_begin(struct shake *shake, int64_t deadline)
+{
+	int i, pair[2];
+
+	for (i = 0; i < 2; i++) {
+		pair_sockets(pair);
+		shake->near[i] = pair[0];
+		shake->far[i] = pair[1];
+		shake->result[i] = -EAGAIN;
+		assert_code(handshake_init(&shake->side[i], pair[0], i == SERVER, &shake->options[i], deadline), 0);
+	}
+}
+
+void shake_open(struct shake *shake, struct pair *pair)
+{
+	shake_prepare(shake, pair);
+	shake_begin(shake, FAR);
+}
+
+int shake_step(struct shake *shake, int side)
+{
+	if (shake->result[side] == -EAGAIN)
+		shake->result[side] = handshake_step(&shake->side[side]);
+	return shake->result[side];
+}
+
+void shake_take(struct shake *shake, int side, struct parcel *parcel)
+{
+	struct iovec iov = { .iov_base = parcel->bytes, .iov_len = sizeof(parcel->bytes) };
+	union {
+		char bytes[CMSG_SPACE(PARCEL_FDS * sizeof(int)) + CMSG_SPACE(sizeof(struct ucred))];
+		struct cmsghdr align;
+	} control;
+	struct msghdr message = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof(control.bytes)
+	};
+	struct cmsghdr *c;
+	ssize_t n;
+
+	memset(parcel, 0xa5, sizeof(*parcel));
+	parcel->count = 0;
+	shake_step(shake, side);
+	n = recvmsg(shake->far[side], &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+	if (n <= 0)
+		fail_msg("side %d sent nothing: its step said %d", side, shake->result[side]);
+	parcel->size = (size_t)n;
+	for (c = CMSG_FIRSTHDR(&message); c; c = CMSG_NXTHDR(&message, c)) {
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+			continue;
+		parcel->count = (int)((c->cmsg_len - CMSG_LEN(0)) / sizeof(int));
+		memcpy(parcel->fds, CMSG_DATA(c), (size_t)parcel->count * sizeof(int));
+	}
+}
+
+void shake_give_some(struct shake *shake, int side, const struct parcel *parcel, size_t from, size_t to)
+{
+	struct iovec iov = { .iov_base = (void *)(parcel->bytes + from), .iov_len = to - from };
+	union {
+		char bytes[CMSG_SPACE(PARCEL_FDS * sizeof(int))];
+		struct cmsghdr align;
+	} control;
+	struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1 };
+	size_t bytes = (size_t)parcel->count * sizeof(int);
+	struct cmsghdr *c;
+
+	if (from == to)
+		return;
+	memset(&control, 0, sizeof(control));
+	if (parcel->count && !from) {
+		message.msg_control = control.bytes;
+		message.msg_controllen = CMSG_SPACE(bytes);
+		c = CMSG_FIRSTHDR(&message);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(bytes);
+		memcpy(CMSG_DATA(c), parcel->fds, bytes);
+	}
+	assert_int_equal(sendmsg(shake->far[side], &message, MSG_NOSIGNAL | MSG_DONTWAIT), (ssize_t)(to - from));
+}
+
+void shake_give(struct shake *shake, int side, struct parcel *parcel)
+{
+	shake_give_some(shake, side, parcel, 0, parcel->size);
+	parcel_drop(parcel);
+	shake_step(shake, side);
+}
+
+void shake_until(struct shake *shake, int message, struct parcel *parcel)
+{
+	int i;
+
+	for (i = 0; i <= message; i++) {
+		shake_take(shake, SENDER(i), parcel);
+		if (i < message)
+			shake_give(shake, RECEIVER(i), parcel);
+	}
+}
+
+void shake_finish(struct shake *shake, int message, struct parcel *parcel)
+{
+	for (;;) {
+		shake_give(shake, RECEIVER(message), parcel);
+		if (++message == MESSAGES)
+			return;
+		shake_take(shake, SENDER(message), parcel);
+	}
+}
+
+void shake_hang_up(struct shake *shake, int side)
+{
+	close(shake->far[side]);
+	shake->far[side] = -1;
+}
+
+void shake_expect_error(struct shake *shake, int side, int error)
+{
+	struct wire_header header;
+	struct parcel parcel;
+
+	shake_take(shake, side, &parcel);
+	assert_int_equal(parcel.size, WIRE_ERROR_SIZE);
+	assert_int_equal(parcel.count, 0);
+	assert_code(header_decode(parcel.bytes, &header), 0);
+	assert_int_equal(header.version, WIRE_VERSION);
+	assert_int_equal(header.type, WIRE_ERROR);
+	assert_int_equal(header.length, WIRE_ERROR_SIZE);
+	assert_code(error_decode(parcel.bytes), error);
+}
+
+void shake_close(struct shake *shake)
+{
+	struct shmipc_channel **channel[2] = { &shake->pair->a, &shake->pair->b };
+	struct session_limits limits;
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		if (!shake->result[i])
+			handshake_take(&shake->side[i], channel[i], &limits);
+		handshake_fini(&shake->side[i]);
+		close(shake->near[i]);
+		if (shake->far[i] >= 0)
+			close(shake->far[i]);
+	}
+}
+
+void parcel_drop(struct parcel *parcel)
+{
+	while (parcel->count > 0)
+		close(parcel->fds[--parcel->count]);
+}
+
+void parcel_add(struct parcel *parcel, int fd)
+{
+	assert_true(fd >= 0);
+	assert_true(parcel->count < PARCEL_FDS);
+	parcel->fds[parcel->count++] = fd;
+}
+
+void parcel_replace(struct parcel *parcel, int index, int fd)
+{
+	assert_true(fd >= 0);
+	assert_true(index < parcel->count);
+	close(parcel->fds[index]);
+	parcel->fds[index] = fd;
+}
