@@ -43,7 +43,8 @@ struct member {
 	struct shmipc_listener *listener;
 	struct shmipc_session *session;
 	struct member *next, **link; /* in listener->members; link NULL: taken out */
-	bool asked;		     /* to connect anew, and has not answered */
+	bool told;		     /* in this restart: it was asked to connect anew */
+	bool asked;		     /* and has not answered in time */
 	bool renewed;		     /* has connected anew */
 };
 

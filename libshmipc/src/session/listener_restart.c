@@ -54,7 +54,7 @@ static void on_restart_answer(struct shmipc_session *session, uint64_t epoch, in
 
 	(void)session;
 	lock_take(&l->lock);
-	if (m->link && epoch == l->restart.epoch) {
+	if (m->link && m->told && epoch == l->restart.epoch) {
 		/* One that is late is not asked again, and counted as it was. */
 		m->renewed |= !status;
 		if (m->asked) {
@@ -71,6 +71,7 @@ static void on_restart_answer(struct shmipc_session *session, uint64_t epoch, in
 /* Have a member asked, once the lock is let go. */
 static void ask_locked(struct shmipc_listener *l, struct member *m)
 {
+	m->told = true;
 	m->asked = true;
 	l->restart.asked++;
 }
@@ -174,6 +175,7 @@ static int begin_restart_locked(struct shmipc_listener *l, uint64_t epoch, int64
 	store_relaxed(&l->resting, true);
 	count = 0;
 	for (m = l->members; m; m = m->next) {
+		m->told = false;
 		if (m->renewed)
 			continue;
 		ask_locked(l, m);
