@@ -32,15 +32,15 @@ static void the_first_bytes_make_a_stream_appear(struct pair *pair, struct shmip
 	struct shmipc_stream *near, *far;
 
 	assert_code(shmipc_stream_open(opener, &near), 0);
-	stream_send(near, 1000, 1);
+	pattern_write(near, 1000, 1);
 	assert_code(shmipc_session_accept(accepter, &far, FAR), 0);
 	assert_int_equal(shmipc_stream_id(near), shmipc_stream_id(far));
 	assert_int_equal(shmipc_stream_id(near) % 2, opener == pair->client);
 	assert_ptr_equal(shmipc_stream_session(near), opener);
 	assert_ptr_equal(shmipc_stream_session(far), accepter);
-	stream_take(far, 1000, 1);
-	stream_send(far, 2000, 2);
-	stream_take(near, 2000, 2);
+	pattern_read(far, 1000, 1);
+	pattern_write(far, 2000, 2);
+	pattern_read(near, 2000, 2);
 	shmipc_stream_close(near);
 	shmipc_stream_close(far);
 	session_pair_await_empty(pair);
@@ -65,14 +65,14 @@ static void both_sides_may_open_streams_at_once(struct pair *pair)
 
 	session_pair_open(pair, NULL, NULL);
 	for (i = 0; i < 6; i++) {
-		ends[i] = i % 2 ? stream_open_by(pair->server, pair->client) : stream_open(pair);
+		ends[i] = i % 2 ? ends_open_by(pair->server, pair->client) : ends_open(pair);
 		for (j = 0; j < i; j++)
 			assert_int_not_equal(shmipc_stream_id(ends[i].near), shmipc_stream_id(ends[j].near));
 	}
 	for (i = 0; i < 6; i++)
-		stream_send(ends[i].near, 500, (uint32_t)i);
+		pattern_write(ends[i].near, 500, (uint32_t)i);
 	for (i = 6; i-- > 0;)
-		stream_take(ends[i].far, 500, (uint32_t)i);
+		pattern_read(ends[i].far, 500, (uint32_t)i);
 	for (i = 0; i < 6; i++) {
 		shmipc_stream_close(ends[i].near);
 		shmipc_stream_close(ends[i].far);
@@ -89,11 +89,11 @@ static void streams_are_accepted_in_the_order_of_their_first_bytes(struct pair *
 	for (i = 0; i < 5; i++)
 		assert_code(shmipc_stream_open(pair->client, &near[i]), 0);
 	for (i = 5; i-- > 0;)
-		stream_send(near[i], 10, (uint32_t)i);
+		pattern_write(near[i], 10, (uint32_t)i);
 	for (i = 5; i-- > 0;) {
 		assert_code(shmipc_session_accept(pair->server, &far, FAR), 0);
 		assert_int_equal(shmipc_stream_id(far), shmipc_stream_id(near[i]));
-		stream_take(far, 10, (uint32_t)i);
+		pattern_read(far, 10, (uint32_t)i);
 		shmipc_stream_close(far);
 		shmipc_stream_close(near[i]);
 	}
@@ -110,9 +110,9 @@ static void an_end_alone_makes_a_stream_appear(struct pair *pair)
 	assert_code(shmipc_stream_end(near), 0);
 	assert_code(shmipc_session_accept(pair->server, &far, FAR), 0);
 	assert_code(shmipc_stream_read(far, &byte, 1, FAR), 0);
-	stream_send(far, 10, 1);
-	stream_take(near, 10, 1);
-	stream_close_all(pair, &(struct ends){ near, far });
+	pattern_write(far, 10, 1);
+	pattern_read(near, 10, 1);
+	ends_close(pair, &(struct ends){ near, far });
 }
 
 static void accept_with_deadline_0_is_eagain_and_with_a_later_one_etimedout(struct pair *pair)
@@ -137,10 +137,10 @@ static void a_blocked_accept_wakes_when_a_stream_comes(struct pair *pair)
 	call_accept(&call, pair->server, SHMIPC_FOREVER);
 	worker_await_sleep(&call.worker);
 	assert_code(shmipc_stream_open(pair->client, &near), 0);
-	stream_send(near, 10, 1);
+	pattern_write(near, 10, 1);
 	assert_code(worker_join(&call.worker), 0);
-	stream_take(call.stream, 10, 1);
-	stream_close_all(pair, &(struct ends){ near, call.stream });
+	pattern_read(call.stream, 10, 1);
+	ends_close(pair, &(struct ends){ near, call.stream });
 }
 
 static void two_threads_may_accept_at_once(struct pair *pair)
@@ -156,13 +156,13 @@ static void two_threads_may_accept_at_once(struct pair *pair)
 		worker_await_sleep(&calls[i].worker);
 	for (i = 0; i < 2; i++) {
 		assert_code(shmipc_stream_open(pair->client, &ends[i].near), 0);
-		stream_send(ends[i].near, 10, 1);
+		pattern_write(ends[i].near, 10, 1);
 	}
 	for (i = 0; i < 2; i++)
 		assert_code(worker_join(&calls[i].worker), 0);
 	assert_int_not_equal(shmipc_stream_id(calls[0].stream), shmipc_stream_id(calls[1].stream));
 	for (i = 0; i < 2; i++) {
-		stream_take(calls[i].stream, 10, 1);
+		pattern_read(calls[i].stream, 10, 1);
 		shmipc_stream_close(calls[i].stream);
 		shmipc_stream_close(ends[i].near);
 	}
@@ -179,12 +179,12 @@ static void more_streams_than_streams_max_are_emfile_until_one_is_closed(struct 
 	options.streams_max = 4;
 	session_pair_open(pair, &options, NULL);
 	for (i = 0; i < 4; i++)
-		ends[i] = i % 2 ? stream_open_by(pair->server, pair->client) : stream_open(pair);
+		ends[i] = i % 2 ? ends_open_by(pair->server, pair->client) : ends_open(pair);
 	assert_code(shmipc_stream_open(pair->client, &extra), -EMFILE);
 	shmipc_stream_close(ends[0].near);
 	shmipc_stream_close(ends[0].far);
 	await((session_look(pair->server), session_look(pair->client), session_streams(pair->client) == 3));
-	ends[0] = stream_open(pair);
+	ends[0] = ends_open(pair);
 	for (i = 0; i < 4; i++) {
 		shmipc_stream_close(ends[i].near);
 		shmipc_stream_close(ends[i].far);
@@ -216,7 +216,7 @@ static void streams_beyond_the_peers_backlog_are_refused_and_the_others_are_well
 	session_pair_open(pair, NULL, &options);
 	for (i = 0; i < 5; i++) {
 		assert_code(shmipc_stream_open(pair->client, &near[i]), 0);
-		stream_send(near[i], 3000, (uint32_t)i);
+		pattern_write(near[i], 3000, (uint32_t)i);
 	}
 	/* Takes all five in, and one out. */
 	assert_code(shmipc_session_accept(pair->server, &far, FAR), 0);
@@ -224,9 +224,9 @@ static void streams_beyond_the_peers_backlog_are_refused_and_the_others_are_well
 	for (i = 0; i < 3; i++) {
 		if (i)
 			assert_code(shmipc_session_accept(pair->server, &far, FAR), 0);
-		stream_take(far, 3000, (uint32_t)i);
-		stream_send(far, 10, 9);
-		stream_take(near[i], 10, 9);
+		pattern_read(far, 3000, (uint32_t)i);
+		pattern_write(far, 10, 9);
+		pattern_read(near[i], 10, 9);
 		shmipc_stream_close(far);
 	}
 	for (i = 3; i < 5; i++)
@@ -246,12 +246,12 @@ static void a_peer_that_does_not_know_of_streams_max_is_refused(struct pair *pai
 
 	options.streams_max = 2;
 	session_pair_open(pair, NULL, &options);
-	ends[0] = stream_open(pair);
-	ends[1] = stream_open(pair);
+	ends[0] = ends_open(pair);
+	ends[1] = ends_open(pair);
 	/* The handshake told the client: it says so itself, or the server does. */
 	r = shmipc_stream_open(pair->client, &near);
 	if (!r) {
-		stream_send(near, 100, 1);
+		pattern_write(near, 100, 1);
 		session_look(pair->server);
 		expect_refused(near);
 		shmipc_stream_close(near);
@@ -260,7 +260,7 @@ static void a_peer_that_does_not_know_of_streams_max_is_refused(struct pair *pai
 	}
 	shmipc_stream_close(ends[0].near);
 	shmipc_stream_close(ends[0].far);
-	stream_close_all(pair, &ends[1]);
+	ends_close(pair, &ends[1]);
 }
 
 static void a_stream_that_was_ended_before_it_is_accepted_is_accepted_all_the_same(struct pair *pair)
@@ -270,10 +270,10 @@ static void a_stream_that_was_ended_before_it_is_accepted_is_accepted_all_the_sa
 
 	session_pair_open(pair, NULL, NULL);
 	assert_code(shmipc_stream_open(pair->client, &near), 0);
-	stream_send(near, 50000, 7);
+	pattern_write(near, 50000, 7);
 	shmipc_stream_close(near);
 	assert_code(shmipc_session_accept(pair->server, &far, FAR), 0);
-	stream_take(far, 50000, 7);
+	pattern_read(far, 50000, 7);
 	assert_code(shmipc_stream_read(far, &byte, 1, FAR), 0);
 	shmipc_stream_close(far);
 	session_pair_await_empty(pair);
@@ -285,15 +285,15 @@ static void a_closed_streams_number_does_not_reach_a_new_stream(struct pair *pai
 	char byte;
 
 	session_pair_open(pair, NULL, NULL);
-	first = stream_open(pair);
+	first = ends_open(pair);
 	shmipc_stream_close(first.far);
 	/* Not known to the client yet: these go to nobody. */
 	shmipc_stream_write(first.near, "ghost", 5, 0, 0);
-	second = stream_open(pair);
+	second = ends_open(pair);
 	assert_int_not_equal(shmipc_stream_id(first.near), shmipc_stream_id(second.near));
 	assert_code(shmipc_stream_read(second.far, &byte, 1, 0), -EAGAIN);
 	shmipc_stream_close(first.near);
-	stream_close_all(pair, &second);
+	ends_close(pair, &second);
 	assert_int_equal(session_stats_of(pair->server).streams_accepted, 2);
 }
 
@@ -302,7 +302,7 @@ static void user_pointers_are_kept(struct pair *pair)
 	struct ends ends;
 
 	session_pair_open(pair, NULL, NULL);
-	ends = stream_open(pair);
+	ends = ends_open(pair);
 	assert_null(shmipc_session_user(pair->client));
 	assert_null(shmipc_stream_user(ends.near));
 	shmipc_session_set_user(pair->client, pair);
@@ -311,7 +311,7 @@ static void user_pointers_are_kept(struct pair *pair)
 	assert_ptr_equal(shmipc_stream_user(ends.near), &ends);
 	assert_null(shmipc_session_user(pair->server));
 	assert_null(shmipc_stream_user(ends.far));
-	stream_close_all(pair, &ends);
+	ends_close(pair, &ends);
 }
 
 static void a_session_tells_its_backend_its_peer_and_that_it_is_well(struct pair *pair)

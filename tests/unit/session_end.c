@@ -52,7 +52,7 @@ static void shutdown_is_eshutdown_here_and_epipe_there(struct pair *pair)
 	struct ends ends;
 
 	session_pair_open(pair, NULL, NULL);
-	ends = stream_open(pair);
+	ends = ends_open(pair);
 	assert_code(shmipc_session_shutdown(pair->client), 0);
 	expect_dead(ends.near, -ESHUTDOWN);
 	expect_session_dead(pair->client, -ESHUTDOWN);
@@ -78,17 +78,17 @@ static void what_was_sent_before_a_shutdown_is_read_after_it(struct pair *pair)
 	struct shmipc_stream *late;
 
 	session_pair_open(pair, NULL, NULL);
-	ends = stream_open(pair);
-	other = stream_open(pair);
-	stream_send(ends.near, 50000, 1);
-	stream_send(other.near, 10, 2);
+	ends = ends_open(pair);
+	other = ends_open(pair);
+	pattern_write(ends.near, 50000, 1);
+	pattern_write(other.near, 10, 2);
 	assert_code(shmipc_stream_open(pair->client, &late), 0);
-	stream_send(late, 3000, 3);
-	stream_send(ends.near, 70000, 4);
+	pattern_write(late, 3000, 3);
+	pattern_write(ends.near, 70000, 4);
 	assert_code(shmipc_session_shutdown(pair->client), 0);
-	stream_take(ends.far, 50000, 1);
-	stream_take(ends.far, 70000, 4);
-	stream_take(other.far, 10, 2);
+	pattern_read(ends.far, 50000, 1);
+	pattern_read(ends.far, 70000, 4);
+	pattern_read(other.far, 10, 2);
 	expect_dead(ends.far, -EPIPE);
 	expect_dead(other.far, -EPIPE);
 	shmipc_stream_close(late);
@@ -102,11 +102,11 @@ static void an_ended_stream_still_ends_with_0_when_its_session_ends_later(struct
 	char in[10];
 
 	session_pair_open(pair, NULL, NULL);
-	ends = stream_open(pair);
-	stream_send(ends.near, 10, 1);
+	ends = ends_open(pair);
+	pattern_write(ends.near, 10, 1);
 	assert_code(shmipc_stream_end(ends.near), 0);
 	assert_code(shmipc_session_shutdown(pair->client), 0);
-	stream_take(ends.far, 10, 1);
+	pattern_read(ends.far, 10, 1);
 	assert_code(shmipc_stream_read(ends.far, in, 1, FAR), 0);
 	assert_code(shmipc_stream_write(ends.far, "x", 1, 0, FAR), -EPIPE);
 	close_ends(&ends);
@@ -117,12 +117,12 @@ static void bytes_that_came_before_ones_own_shutdown_can_be_read_after_it(struct
 	struct ends ends;
 
 	session_pair_open(pair, NULL, NULL);
-	ends = stream_open(pair);
-	stream_send(ends.near, 20000, 1);
+	ends = ends_open(pair);
+	pattern_write(ends.near, 20000, 1);
 	assert_code(shmipc_stream_wait(ends.far, SHMIPC_READABLE, FAR), SHMIPC_READABLE);
 	session_look(pair->server);
 	assert_code(shmipc_session_shutdown(pair->server), 0);
-	stream_take(ends.far, 20000, 1);
+	pattern_read(ends.far, 20000, 1);
 	expect_dead(ends.far, -ESHUTDOWN);
 	close_ends(&ends);
 }
@@ -139,9 +139,9 @@ static void the_end_wakes_everybody(struct pair *pair, bool ones_own)
 
 	options.window = 8192;
 	session_pair_open(pair, &options, &options);
-	ends = stream_open(pair);
-	other = stream_open(pair);
-	stream_fill(ends.far, 1000);
+	ends = ends_open(pair);
+	other = ends_open(pair);
+	fill_up(ends.far, 1000);
 	call_accept(&accepting, pair->server, SHMIPC_FOREVER);
 	call_read(&reading, ends.far, in, sizeof(in), SHMIPC_FOREVER);
 	call_receive(&receiving, other.far, SHMIPC_FOREVER);
@@ -176,16 +176,16 @@ static void handles_that_are_held_outlive_the_session(struct pair *pair)
 	struct ends ends;
 
 	session_pair_open(pair, NULL, NULL);
-	ends = stream_open(pair);
-	stream_send(ends.near, 20000, 1);
+	ends = ends_open(pair);
+	pattern_write(ends.near, 20000, 1);
 	assert_code(shmipc_stream_receive(ends.far, &piece, FAR), 1);
-	stream_send(ends.near, 30000, 2);
+	pattern_write(ends.near, 30000, 2);
 	session_look(pair->server);
 	shmipc_session_close(pair->server);
 	pair->server = NULL;
 	assert_true(pattern_is(piece.data, 20000, 1));
 	assert_code(shmipc_stream_release(ends.far, &piece), 0);
-	stream_take(ends.far, 30000, 2);
+	pattern_read(ends.far, 30000, 2);
 	expect_dead(ends.far, -ESHUTDOWN);
 	assert_true(shmipc_stream_session(ends.far) != NULL);
 	assert_true(count_lane_mappings() > 0);
@@ -200,7 +200,7 @@ static void closing_a_session_wakes_threads_on_its_streams(struct pair *pair)
 	char in[10];
 
 	session_pair_open(pair, NULL, NULL);
-	ends = stream_open(pair);
+	ends = ends_open(pair);
 	call_read(&call, ends.far, in, sizeof(in), SHMIPC_FOREVER);
 	worker_await_sleep(&call.worker);
 	shmipc_session_close(pair->server);
@@ -218,7 +218,7 @@ static void streams_that_nobody_accepted_are_closed_with_the_session(struct pair
 	session_pair_open(pair, NULL, NULL);
 	for (i = 0; i < 3; i++) {
 		assert_code(shmipc_stream_open(pair->client, &near[i]), 0);
-		stream_send(near[i], 20000, 1);
+		pattern_write(near[i], 20000, 1);
 	}
 	assert_code(shmipc_session_process(pair->server) >= 0, 1);
 	shmipc_session_close(pair->server);
@@ -238,14 +238,14 @@ static void a_close_at_once_after_writing_loses_nothing(struct pair *pair)
 
 	for (i = 0; i < 10; i++) {
 		session_pair_open(pair, NULL, NULL);
-		ends = stream_open(pair);
+		ends = ends_open(pair);
 		for (j = 0; j < 20; j++)
-			stream_send(ends.near, j * 333 + 1, j);
+			pattern_write(ends.near, j * 333 + 1, j);
 		shmipc_stream_close(ends.near);
 		shmipc_session_close(pair->client);
 		pair->client = NULL;
 		for (j = 0; j < 20; j++)
-			stream_take(ends.far, j * 333 + 1, j);
+			pattern_read(ends.far, j * 333 + 1, j);
 		assert_code(shmipc_stream_read(ends.far, &j, 1, FAR), 0);
 		shmipc_stream_close(ends.far);
 		session_pair_close(pair);
@@ -261,15 +261,15 @@ static void bytes_in_the_socket_are_not_lost_by_a_close_either(struct pair *pair
 	options.channel.segment_bytes = 32768;
 	options.channel.memory_max = 32768;
 	session_pair_open(pair, &options, &options);
-	ends = stream_open(pair);
+	ends = ends_open(pair);
 	for (i = 0; i < 8; i++)
-		stream_send(ends.near, 16000, i);
+		pattern_write(ends.near, 16000, i);
 	assert_true(session_stats_of(pair->client).fallback_sent > 0);
 	shmipc_stream_close(ends.near);
 	shmipc_session_close(pair->client);
 	pair->client = NULL;
 	for (i = 0; i < 8; i++)
-		stream_take(ends.far, 16000, i);
+		pattern_read(ends.far, 16000, i);
 	assert_code(shmipc_stream_read(ends.far, &i, 1, FAR), 0);
 	shmipc_stream_close(ends.far);
 }
@@ -281,17 +281,17 @@ static void counts_are_zero_after_both_sides_closed_their_streams(struct pair *p
 
 	session_pair_open(pair, NULL, NULL);
 	for (i = 0; i < 10; i++)
-		ends[i] = i % 2 ? stream_open(pair) : stream_open_by(pair->server, pair->client);
+		ends[i] = i % 2 ? ends_open(pair) : ends_open_by(pair->server, pair->client);
 	for (i = 0; i < 10; i++) {
-		stream_send(ends[i].near, 30000, i);
-		stream_send(ends[i].far, 3000, i);
+		pattern_write(ends[i].near, 30000, i);
+		pattern_write(ends[i].far, 3000, i);
 	}
 	assert_int_equal(session_streams(pair->client), 10);
 	assert_int_equal(session_streams(pair->server), 10);
 	for (i = 0; i < 10; i++) {
 		/* Read, half read, and not read. */
 		if (i % 3 == 0)
-			stream_take(ends[i].far, 30000, i);
+			pattern_read(ends[i].far, 30000, i);
 		if (i % 3 == 1)
 			assert_code(shmipc_stream_discard(ends[i].far, 1000, FAR), 1000);
 		if (i % 4 == 0)
@@ -308,8 +308,8 @@ static void many_sessions_one_after_the_other_leave_nothing(struct pair *pair)
 
 	for (i = 0; i < 50; i++) {
 		session_pair_open(pair, NULL, NULL);
-		ends = stream_open(pair);
-		stream_send(ends.near, 20000, 1);
+		ends = ends_open(pair);
+		pattern_write(ends.near, 20000, 1);
 		if (i % 2)
 			shmipc_stream_close(ends.far);
 		session_pair_close(pair);
@@ -327,19 +327,19 @@ static void two_sessions_in_one_process_are_independent(struct pair *pair)
 
 	session_pair_open(pair, NULL, NULL);
 	session_pair_open(&other, NULL, NULL);
-	a = stream_open(pair);
-	b = stream_open(&other);
-	stream_send(a.near, 1000, 1);
-	stream_send(b.near, 1000, 2);
+	a = ends_open(pair);
+	b = ends_open(&other);
+	pattern_write(a.near, 1000, 1);
+	pattern_write(b.near, 1000, 2);
 	assert_code(shmipc_session_shutdown(other.client), 0);
-	stream_take(a.far, 1000, 1);
-	stream_take(b.far, 1000, 2);
+	pattern_read(a.far, 1000, 1);
+	pattern_read(b.far, 1000, 2);
 	expect_dead(b.far, -EPIPE);
 	close_ends(&b);
 	session_pair_close(&other);
-	stream_send(a.near, 1000, 3);
-	stream_take(a.far, 1000, 3);
-	stream_close_all(pair, &a);
+	pattern_write(a.near, 1000, 3);
+	pattern_read(a.far, 1000, 3);
+	ends_close(pair, &a);
 }
 
 int main(int argc, char **argv)

@@ -79,8 +79,8 @@ static void open_family(struct pair *pair, struct family *f)
 	memset(f, 0, sizeof(*f));
 	session_pair_open(pair, NULL, NULL);
 	f->pair = pair;
-	f->ends = stream_open(pair);
-	stream_send(f->ends.near, 20000, 1);
+	f->ends = ends_open(pair);
+	pattern_write(f->ends.near, 20000, 1);
 	assert_code(shmipc_stream_receive(f->ends.far, &f->piece, FAR), 1);
 	assert_code(shmipc_stream_reserve(f->ends.near, 5000, &f->buffer, FAR), 0);
 	pattern_fill(f->buffer.data, 5000, 2);
@@ -92,10 +92,10 @@ static void finish_family(struct family *f)
 	assert_true(pattern_is(f->piece.data, 20000, 1));
 	assert_code(shmipc_stream_release(f->ends.far, &f->piece), 0);
 	assert_code(shmipc_stream_submit(f->ends.near, &f->buffer, 5000, 0, FAR), 0);
-	stream_take(f->ends.far, 5000, 2);
-	stream_send(f->ends.far, 200000, 3);
-	stream_take(f->ends.near, 200000, 3);
-	stream_close_all(f->pair, &f->ends);
+	pattern_read(f->ends.far, 5000, 2);
+	pattern_write(f->ends.far, 200000, 3);
+	pattern_read(f->ends.near, 200000, 3);
+	ends_close(f->pair, &f->ends);
 }
 
 static void in_a_forked_child_every_call_is_eperm(struct pair *pair)
@@ -139,7 +139,7 @@ static void closing_all_in_a_forked_child_while_a_thread_waits_harms_nobody(stru
 	assert_int_equal(run_forked(close_everything, &f), 0);
 	sleep_ms(10);
 	assert_false(call.worker.over);
-	stream_send(f.ends.far, 10, 1);
+	pattern_write(f.ends.far, 10, 1);
 	assert_code(worker_join(&call.worker), 10);
 	finish_family(&f);
 }
@@ -150,10 +150,10 @@ static int have_a_session(void *argument)
 	struct ends ends;
 
 	session_pair_open(&own, NULL, NULL);
-	ends = stream_open(&own);
-	stream_send(ends.near, 100000, 1);
-	stream_take(ends.far, 100000, 1);
-	stream_close_all(&own, &ends);
+	ends = ends_open(&own);
+	pattern_write(ends.near, 100000, 1);
+	pattern_read(ends.far, 100000, 1);
+	ends_close(&own, &ends);
 	session_pair_close(&own);
 	return every_call_is_eperm(argument);
 }
@@ -191,7 +191,7 @@ static void a_grandchild_with_all_descriptors_delays_no_end(struct pair *pair)
 	char byte;
 
 	session_pair_open(pair, NULL, NULL);
-	ends = stream_open(pair);
+	ends = ends_open(pair);
 	pair_sockets(report);
 	assert_int_equal(run_forked(make_a_child_that_outlives, &report[1]), 0);
 	for (i = 0; i < 2; i++)
@@ -235,9 +235,9 @@ static void no_descriptor_of_a_session_survives_exec(struct pair *pair)
 
 	session_pair_open(pair, NULL, NULL);
 	assert_true(shmipc_session_fd(pair->client) >= 0);
-	ends = stream_open(pair);
+	ends = ends_open(pair);
 	assert_int_equal(run_forked(list_descriptors, NULL), 0);
-	stream_close_all(pair, &ends);
+	ends_close(pair, &ends);
 }
 
 struct traffic {
@@ -264,12 +264,12 @@ static void forking_in_the_midst_of_traffic_harms_nobody(struct pair *pair)
 	uint32_t i = 0;
 
 	open_family(pair, &f);
-	ends = stream_open(pair);
+	ends = ends_open(pair);
 	forker.family = &f;
 	worker_start(&forker.worker);
 	do {
-		stream_send(ends.near, i % 5000 + 1, i);
-		stream_take(ends.far, i % 5000 + 1, i);
+		pattern_write(ends.near, i % 5000 + 1, i);
+		pattern_read(ends.far, i % 5000 + 1, i);
 		i++;
 	} while (!forker.worker.over);
 	assert_code(worker_join(&forker.worker), 0);

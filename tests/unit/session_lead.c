@@ -14,7 +14,7 @@ static void open_all(struct pair *pair, struct ends *ends)
 	int i;
 
 	for (i = 0; i < THREADS; i++)
-		ends[i] = stream_open(pair);
+		ends[i] = ends_open(pair);
 }
 
 static void close_all(struct pair *pair, struct ends *ends)
@@ -45,7 +45,7 @@ static void each_gets_its_own(struct pair *pair, bool backwards)
 	for (i = 0; i < THREADS; i++) {
 		int which = backwards ? THREADS - 1 - i : i;
 
-		stream_send(ends[which].near, 50 + (size_t)which, (uint32_t)which);
+		pattern_write(ends[which].near, 50 + (size_t)which, (uint32_t)which);
 		assert_code(worker_join(&calls[which].worker), 50 + which);
 		assert_true(pattern_is(in[which], 50 + (size_t)which, (uint32_t)which));
 		for (j = 0; j < i; j++)
@@ -140,8 +140,8 @@ static void accept_read_and_write_block_at_once_and_wake_one_by_one(struct pair 
 
 	options.window = 16384;
 	session_pair_open(pair, &options, &options);
-	ends = stream_open(pair);
-	total = stream_fill(ends.far, 1000);
+	ends = ends_open(pair);
+	total = fill_up(ends.far, 1000);
 	call_accept(&accepting, pair->server, SHMIPC_FOREVER);
 	call_read(&reading, ends.far, in, sizeof(in), SHMIPC_FOREVER);
 	call_write(&writing, ends.far, out, 1000, SHMIPC_FOREVER);
@@ -153,15 +153,15 @@ static void accept_read_and_write_block_at_once_and_wake_one_by_one(struct pair 
 	worker_await_sleep(&accepting.worker);
 	worker_await_sleep(&reading.worker);
 	assert_code(shmipc_stream_open(pair->client, &other.near), 0);
-	stream_send(other.near, 10, 1);
+	pattern_write(other.near, 10, 1);
 	assert_code(worker_join(&accepting.worker), 0);
 	other.far = accepting.stream;
 	worker_await_sleep(&reading.worker);
-	stream_send(ends.near, 10, 2);
+	pattern_write(ends.near, 10, 2);
 	assert_code(worker_join(&reading.worker), 10);
 	shmipc_stream_close(other.near);
 	shmipc_stream_close(other.far);
-	stream_close_all(pair, &ends);
+	ends_close(pair, &ends);
 }
 
 /* Both directions of both sides blocked: window updates are brought by whoever leads. */
@@ -175,7 +175,7 @@ static void a_writer_alone_learns_that_the_window_opened(struct pair *pair)
 
 	options.window = 8192;
 	session_pair_open(pair, &options, &options);
-	ends = stream_open(pair);
+	ends = ends_open(pair);
 	pattern_fill(out, sizeof(out), 1);
 	/* Nobody reads at the client: its writer leads itself. */
 	call_write(&call, ends.near, out, sizeof(out), SHMIPC_FOREVER);
@@ -187,7 +187,7 @@ static void a_writer_alone_learns_that_the_window_opened(struct pair *pair)
 	}
 	assert_code(worker_join(&call.worker), sizeof(out));
 	assert_memory_equal(in, out, sizeof(in));
-	stream_close_all(pair, &ends);
+	ends_close(pair, &ends);
 }
 
 struct opener {
@@ -273,7 +273,7 @@ static void conversations_work_in_every_sync_mode(struct pair *pair)
 		options.channel.sync = modes[mode];
 		session_pair_open(pair, &options, NULL);
 		for (i = 0; i < 2; i++) {
-			ends[i] = stream_open(pair);
+			ends[i] = ends_open(pair);
 			answering[i] = (struct turn){ .worker.call = answer, .stream = ends[i].far };
 			asking[i] = (struct turn){ .worker.call = ask, .stream = ends[i].near, .rounds = 30 };
 			worker_start(&answering[i].worker);

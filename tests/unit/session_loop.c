@@ -37,17 +37,17 @@ static void the_descriptor_speaks_up_when_something_comes_and_is_quiet_after_pro
 	int i;
 
 	session_pair_open(pair, NULL, NULL);
-	ends = stream_open(pair);
+	ends = ends_open(pair);
 	assert_true(shmipc_session_fd(pair->server) == shmipc_session_fd(pair->server));
 	process_all(pair->server);
 	for (i = 0; i < 20; i++) {
 		await(!is_readable(pair->server, 0) || (process_all(pair->server), false));
-		stream_send(ends.near, i % 2 ? 100 : 50000, 1);
+		pattern_write(ends.near, i % 2 ? 100 : 50000, 1);
 		assert_true(is_readable(pair->server, 10000));
 		process_all(pair->server);
 		assert_code(shmipc_stream_discard(ends.far, 50000, 0), i % 2 ? 100 : 50000);
 	}
-	stream_close_all(pair, &ends);
+	ends_close(pair, &ends);
 }
 
 static void data_that_came_before_the_descriptor_was_asked_for_is_reported(struct pair *pair)
@@ -55,12 +55,12 @@ static void data_that_came_before_the_descriptor_was_asked_for_is_reported(struc
 	struct ends ends;
 
 	session_pair_open(pair, NULL, NULL);
-	ends = stream_open(pair);
-	stream_send(ends.near, 10, 1);
+	ends = ends_open(pair);
+	pattern_write(ends.near, 10, 1);
 	assert_true(is_readable(pair->server, 10000));
 	process_all(pair->server);
-	stream_take(ends.far, 10, 1);
-	stream_close_all(pair, &ends);
+	pattern_read(ends.far, 10, 1);
+	ends_close(pair, &ends);
 }
 
 static void the_peers_end_makes_the_descriptor_readable_and_process_says_so(struct pair *pair)
@@ -68,16 +68,16 @@ static void the_peers_end_makes_the_descriptor_readable_and_process_says_so(stru
 	struct ends ends;
 
 	session_pair_open(pair, NULL, NULL);
-	ends = stream_open(pair);
+	ends = ends_open(pair);
 	shmipc_session_fd(pair->server);
 	process_all(pair->server);
-	stream_send(ends.near, 10, 1);
+	pattern_write(ends.near, 10, 1);
 	shmipc_session_close(pair->client);
 	pair->client = NULL;
 	assert_true(is_readable(pair->server, 10000));
 	shmipc_stream_close(ends.near);
 	await(process_all(pair->server) == -EPIPE);
-	stream_take(ends.far, 10, 1);
+	pattern_read(ends.far, 10, 1);
 	assert_code(shmipc_stream_read(ends.far, &(char){ 0 }, 1, FAR), -EPIPE);
 	shmipc_stream_close(ends.far);
 }
@@ -184,9 +184,9 @@ static void a_loop_echoes(struct pair *pair, uint32_t events)
 		assert_code(shmipc_stream_open(pair->client, &streams[i]), 0);
 	for (round = 0; round < 300; round++) {
 		for (i = 0; i < 4; i++)
-			stream_send(streams[i], (round * 37 + i) % 3000 + 1, round);
+			pattern_write(streams[i], (round * 37 + i) % 3000 + 1, round);
 		for (i = 0; i < 4; i++)
-			stream_take(streams[i], (round * 37 + i) % 3000 + 1, round);
+			pattern_read(streams[i], (round * 37 + i) % 3000 + 1, round);
 	}
 	for (i = 0; i < 4; i++) {
 		assert_code(shmipc_stream_end(streams[i]), 0);
@@ -242,18 +242,18 @@ static void a_call_that_blocks_beside_a_loop_gets_its_data(struct pair *pair)
 	uint32_t i;
 
 	session_pair_open(pair, NULL, NULL);
-	blocking = stream_open(pair);
+	blocking = ends_open(pair);
 	start_echo(pair, &echo, EPOLLET);
 	assert_code(shmipc_stream_open(pair->client, &loops.near), 0);
 	for (i = 0; i < 100; i++) {
 		call_read(&call, blocking.far, in, sizeof(in), SHMIPC_FOREVER);
 		if (i % 10 == 0)
 			worker_await_sleep(&call.worker);
-		stream_send(loops.near, 100, i);
-		stream_send(blocking.near, 10, i);
+		pattern_write(loops.near, 100, i);
+		pattern_write(blocking.near, 10, i);
 		assert_code(worker_join(&call.worker), 10);
 		assert_true(pattern_is(in, 10, i));
-		stream_take(loops.near, 100, i);
+		pattern_read(loops.near, 100, i);
 	}
 	assert_code(shmipc_stream_end(loops.near), 0);
 	assert_code(shmipc_stream_read(loops.near, in, 1, FAR), 0);
@@ -274,17 +274,17 @@ static void what_a_blocked_call_harvested_for_others_wakes_the_loop(struct pair 
 	uint32_t i;
 
 	session_pair_open(pair, NULL, NULL);
-	blocking = stream_open(pair);
+	blocking = ends_open(pair);
 	start_echo(pair, &echo, 0);
 	assert_code(shmipc_stream_open(pair->client, &stream), 0);
 	call_read(&call, blocking.far, in, sizeof(in), SHMIPC_FOREVER);
 	worker_await_sleep(&call.worker);
 	for (i = 0; i < 200; i++) {
-		stream_send(stream, i % 300 + 1, i);
-		stream_take(stream, i % 300 + 1, i);
+		pattern_write(stream, i % 300 + 1, i);
+		pattern_read(stream, i % 300 + 1, i);
 	}
 	assert_false(call.worker.over);
-	stream_send(blocking.near, 10, 1);
+	pattern_write(blocking.near, 10, 1);
 	assert_code(worker_join(&call.worker), 10);
 	assert_code(shmipc_stream_end(stream), 0);
 	assert_code(shmipc_stream_read(stream, in, 1, FAR), 0);
@@ -302,15 +302,15 @@ static void the_loops_owner_may_block_on_a_stream_without_processing(struct pair
 	session_pair_open(pair, NULL, NULL);
 	assert_true(shmipc_session_fd(pair->client) >= 0);
 	assert_true(shmipc_session_fd(pair->server) >= 0);
-	ends = stream_open(pair);
+	ends = ends_open(pair);
 	for (i = 0; i < 200; i++) {
-		stream_send(ends.near, i + 1, i);
-		stream_take(ends.far, i + 1, i);
-		stream_send(ends.far, i + 1, i);
-		stream_take(ends.near, i + 1, i);
+		pattern_write(ends.near, i + 1, i);
+		pattern_read(ends.far, i + 1, i);
+		pattern_write(ends.far, i + 1, i);
+		pattern_read(ends.near, i + 1, i);
 	}
 	assert_code(shmipc_stream_read(ends.near, &i, 1, soon(5)), -ETIMEDOUT);
-	stream_close_all(pair, &ends);
+	ends_close(pair, &ends);
 }
 
 static void an_idle_loop_sleeps(struct pair *pair)
@@ -320,7 +320,7 @@ static void an_idle_loop_sleeps(struct pair *pair)
 	struct ends ends;
 
 	session_pair_open(pair, NULL, NULL);
-	ends = stream_open(pair);
+	ends = ends_open(pair);
 	assert_int_equal(epoll_ctl(loop, EPOLL_CTL_ADD, shmipc_session_fd(pair->server), &event), 0);
 	for (i = 0; i < 30; i++)
 		if (epoll_wait(loop, &event, 1, 5) == 1) {
@@ -329,7 +329,7 @@ static void an_idle_loop_sleeps(struct pair *pair)
 		}
 	assert_true(woken < 5);
 	close(loop);
-	stream_close_all(pair, &ends);
+	ends_close(pair, &ends);
 }
 
 int main(int argc, char **argv)

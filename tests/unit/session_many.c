@@ -73,7 +73,7 @@ static void a_hundred_thousand_streams_that_were_used_cost_512_bytes_each_and_si
 	session_pair_open(pair, &options, &options);
 	before = allocated();
 	for (i = 0; i < MANY; i++)
-		ends[i] = stream_open(pair);
+		ends[i] = ends_open(pair);
 	check_each("at both sides together, half", before, allocated(), 2 * (size_t)MANY);
 	assert_int_equal(session_streams(pair->client), MANY);
 	assert_int_equal(session_streams(pair->server), MANY);
@@ -108,10 +108,10 @@ static void opening_and_closing_for_long_costs_nothing(struct pair *pair)
 
 	session_pair_open(pair, NULL, NULL);
 	for (i = 0; i < 20000; i++) {
-		ends = stream_open(pair);
-		stream_send(ends.near, i % 300 + 1, 1);
+		ends = ends_open(pair);
+		pattern_write(ends.near, i % 300 + 1, 1);
 		if (i % 3)
-			stream_take(ends.far, i % 300 + 1, 1);
+			pattern_read(ends.far, i % 300 + 1, 1);
 		shmipc_stream_close(ends.near);
 		shmipc_stream_close(ends.far);
 		if (i % 100 == 0) {
@@ -135,19 +135,19 @@ static void an_old_stream_lives_on_among_the_coming_and_going_of_others(struct p
 	uint32_t i;
 
 	session_pair_open(pair, NULL, NULL);
-	old = stream_open(pair);
+	old = ends_open(pair);
 	for (i = 0; i < 5000; i++) {
-		ends = i % 2 ? stream_open(pair) : stream_open_by(pair->server, pair->client);
+		ends = i % 2 ? ends_open(pair) : ends_open_by(pair->server, pair->client);
 		assert_int_not_equal(shmipc_stream_id(ends.near), shmipc_stream_id(old.near));
 		if (i % 50 == 0) {
-			stream_send(old.near, 200, i);
-			stream_take(old.far, 200, i);
+			pattern_write(old.near, 200, i);
+			pattern_read(old.far, 200, i);
 		}
 		shmipc_stream_close(ends.far);
 		shmipc_stream_close(ends.near);
 	}
 	assert_code(shmipc_stream_read(old.near, &i, 1, 0), -EAGAIN);
-	stream_close_all(pair, &old);
+	ends_close(pair, &old);
 }
 
 int main(int argc, char **argv)

@@ -70,7 +70,7 @@ void session_pair_close(struct pair *pair)
 	pair->client = pair->server = NULL;
 }
 
-struct ends stream_open_by(struct shmipc_session *opener, struct shmipc_session *accepter)
+struct ends ends_open_by(struct shmipc_session *opener, struct shmipc_session *accepter)
 {
 	struct ends ends = { NULL, NULL };
 	char byte = 0;
@@ -83,12 +83,12 @@ struct ends stream_open_by(struct shmipc_session *opener, struct shmipc_session 
 	return ends;
 }
 
-struct ends stream_open(struct pair *pair)
+struct ends ends_open(struct pair *pair)
 {
-	return stream_open_by(pair->client, pair->server);
+	return ends_open_by(pair->client, pair->server);
 }
 
-void stream_close_all(struct pair *pair, struct ends *ends)
+void ends_close(struct pair *pair, struct ends *ends)
 {
 	shmipc_stream_close(ends->near);
 	shmipc_stream_close(ends->far);
@@ -147,7 +147,7 @@ void session_pair_await_empty(struct pair *pair)
 	await(is_empty(pair->client) & is_empty(pair->server));
 }
 
-void stream_send(struct shmipc_stream *stream, size_t size, uint32_t tag)
+void pattern_write(struct shmipc_stream *stream, size_t size, uint32_t tag)
 {
 	void *data = malloc(size + 1);
 
@@ -157,7 +157,7 @@ void stream_send(struct shmipc_stream *stream, size_t size, uint32_t tag)
 	free(data);
 }
 
-void stream_take(struct shmipc_stream *stream, size_t size, uint32_t tag)
+void pattern_read(struct shmipc_stream *stream, size_t size, uint32_t tag)
 {
 	unsigned char *data = malloc(size + 1);
 	size_t got = 0;
@@ -174,7 +174,7 @@ void stream_take(struct shmipc_stream *stream, size_t size, uint32_t tag)
 	free(data);
 }
 
-size_t stream_fill(struct shmipc_stream *stream, size_t size)
+size_t fill_up(struct shmipc_stream *stream, size_t size)
 {
 	char *data = calloc(1, size);
 	size_t total = 0;

@@ -30,11 +30,11 @@ struct ends {
 	struct shmipc_stream *near, *far; /* the client's, the server's */
 };
 
-struct ends stream_open(struct pair *pair);
+struct ends ends_open(struct pair *pair);
 /* The same, opened by that side; `near` is the opener's. */
-struct ends stream_open_by(struct shmipc_session *opener, struct shmipc_session *accepter);
+struct ends ends_open_by(struct shmipc_session *opener, struct shmipc_session *accepter);
 /* Close both handles, and wait until neither side has any stream. */
-void stream_close_all(struct pair *pair, struct ends *ends);
+void ends_close(struct pair *pair, struct ends *ends);
 
 /* Handle what came to a session without blocking. Nobody may have opened a stream. */
 void session_look(struct shmipc_session *session);
@@ -47,10 +47,10 @@ struct shmipc_session_stats session_stats_of(struct shmipc_session *session);
 struct shmipc_stream_stats stream_stats_of(struct shmipc_stream *stream);
 
 /* Write that pattern (pair.h) as one message; all of it is taken. Read it at the other side, whole. */
-void stream_send(struct shmipc_stream *stream, size_t size, uint32_t tag);
-void stream_take(struct shmipc_stream *stream, size_t size, uint32_t tag);
+void pattern_write(struct shmipc_stream *stream, size_t size, uint32_t tag);
+void pattern_read(struct shmipc_stream *stream, size_t size, uint32_t tag);
 /* Write messages of this size with deadline 0 until that says -EAGAIN. Returns the bytes taken. */
-size_t stream_fill(struct shmipc_stream *stream, size_t size);
+size_t fill_up(struct shmipc_stream *stream, size_t size);
 
 /* A call on a stream or session in a thread of its own; worker.h. */
 struct call {

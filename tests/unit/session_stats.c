@@ -14,9 +14,9 @@ static void streams_are_counted_by_who_opened_them(struct pair *pair)
 	int i;
 
 	session_pair_open(pair, NULL, NULL);
-	ends[0] = stream_open(pair);
-	ends[1] = stream_open(pair);
-	ends[2] = stream_open_by(pair->server, pair->client);
+	ends[0] = ends_open(pair);
+	ends[1] = ends_open(pair);
+	ends[2] = ends_open_by(pair->server, pair->client);
 	assert_code(shmipc_stream_open(pair->client, &silent), 0);
 	client = session_stats_of(pair->client);
 	server = session_stats_of(pair->server);
@@ -42,7 +42,7 @@ static void a_half_open_stream_is_still_counted(struct pair *pair)
 	struct ends ends;
 
 	session_pair_open(pair, NULL, NULL);
-	ends = stream_open(pair);
+	ends = ends_open(pair);
 	assert_code(shmipc_stream_end(ends.near), 0);
 	session_look(pair->server);
 	assert_int_equal(session_streams(pair->client), 1);
@@ -59,12 +59,12 @@ static void a_reset_is_counted_at_both_sides(struct pair *pair)
 	struct ends ends;
 
 	session_pair_open(pair, NULL, NULL);
-	ends = stream_open(pair);
+	ends = ends_open(pair);
 	assert_code(shmipc_stream_reset(ends.near, 1), 0);
 	session_look(pair->server);
 	assert_int_equal(session_stats_of(pair->client).streams_reset, 1);
 	assert_int_equal(session_stats_of(pair->server).streams_reset, 1);
-	stream_close_all(pair, &ends);
+	ends_close(pair, &ends);
 }
 
 static void bytes_are_counted_as_written_and_as_read(struct pair *pair)
@@ -74,16 +74,16 @@ static void bytes_are_counted_as_written_and_as_read(struct pair *pair)
 	struct ends ends;
 
 	session_pair_open(pair, NULL, NULL);
-	ends = stream_open(pair); /* with a byte */
-	stream_send(ends.near, 100, 1);
-	stream_send(ends.near, 50000, 1);
+	ends = ends_open(pair); /* with a byte */
+	pattern_write(ends.near, 100, 1);
+	pattern_write(ends.near, 50000, 1);
 	assert_code(shmipc_stream_reserve(ends.near, 7000, &buffer, FAR), 0);
 	memset(buffer.data, 1, 7000);
 	assert_code(shmipc_stream_submit(ends.near, &buffer, 6000, 0, FAR), 0);
 	assert_int_equal(stream_stats_of(ends.near).bytes_written, 56101);
 	assert_int_equal(session_stats_of(pair->client).bytes_written, 56101);
 	assert_int_equal(stream_stats_of(ends.near).bytes_read, 0);
-	stream_take(ends.far, 100, 1);
+	pattern_read(ends.far, 100, 1);
 	assert_int_equal(stream_stats_of(ends.far).bytes_read, 101);
 	assert_code(shmipc_stream_discard(ends.far, 50000, FAR), 50000);
 	assert_int_equal(stream_stats_of(ends.far).bytes_read, 50101);
@@ -95,7 +95,7 @@ static void bytes_are_counted_as_written_and_as_read(struct pair *pair)
 	assert_int_equal(stream_stats_of(ends.far).bytes_read, 56101);
 	assert_int_equal(session_stats_of(pair->server).bytes_read, 56101);
 	assert_int_equal(session_stats_of(pair->server).bytes_written, 0);
-	stream_close_all(pair, &ends);
+	ends_close(pair, &ends);
 	/* What streams did stays in their session's counters. */
 	assert_int_equal(session_stats_of(pair->client).bytes_written, 56101);
 	assert_int_equal(session_stats_of(pair->server).bytes_read, 56101);
@@ -108,16 +108,16 @@ static void messages_are_counted_at_both_sides(struct pair *pair)
 	int i;
 
 	session_pair_open(pair, NULL, NULL);
-	ends = stream_open(pair);
+	ends = ends_open(pair);
 	sent = stream_stats_of(ends.near).messages_sent;
 	received = stream_stats_of(ends.far).messages_received;
 	for (i = 0; i < 10; i++)
-		stream_send(ends.near, 100, 1);
+		pattern_write(ends.near, 100, 1);
 	assert_int_equal(stream_stats_of(ends.near).messages_sent, sent + 10);
 	for (i = 0; i < 10; i++)
-		stream_take(ends.far, 100, 1);
+		pattern_read(ends.far, 100, 1);
 	assert_int_equal(stream_stats_of(ends.far).messages_received, received + 10);
-	stream_close_all(pair, &ends);
+	ends_close(pair, &ends);
 }
 
 static void what_is_under_way_and_what_is_unread_are_gauges(struct pair *pair)
@@ -125,9 +125,9 @@ static void what_is_under_way_and_what_is_unread_are_gauges(struct pair *pair)
 	struct ends ends;
 
 	session_pair_open(pair, NULL, NULL);
-	ends = stream_open(pair);
+	ends = ends_open(pair);
 	await((session_look(pair->client), true));
-	stream_send(ends.near, 30000, 1);
+	pattern_write(ends.near, 30000, 1);
 	assert_true(stream_stats_of(ends.near).in_flight >= 30000);
 	assert_true(stream_stats_of(ends.near).in_flight < 32000);
 	session_look(pair->server);
@@ -138,7 +138,7 @@ static void what_is_under_way_and_what_is_unread_are_gauges(struct pair *pair)
 	assert_int_equal(session_stats_of(pair->server).unread_bytes, 20000);
 	assert_code(shmipc_stream_discard(ends.far, 20000, FAR), 20000);
 	assert_int_equal(stream_stats_of(ends.far).unread_bytes, 0);
-	stream_close_all(pair, &ends);
+	ends_close(pair, &ends);
 }
 
 static void small_bytes_that_are_held_for_readers_are_private(struct pair *pair)
@@ -148,19 +148,19 @@ static void small_bytes_that_are_held_for_readers_are_private(struct pair *pair)
 	int i;
 
 	session_pair_open(pair, NULL, NULL);
-	ends = stream_open(pair);
+	ends = ends_open(pair);
 	for (i = 0; i < 50; i++)
-		stream_send(ends.near, 100, 1);
+		pattern_write(ends.near, 100, 1);
 	session_look(pair->server);
 	stats = session_stats_of(pair->server);
 	assert_true(stats.private_bytes >= 5000 && stats.private_bytes <= 50 * 300);
 	assert_code(shmipc_stream_discard(ends.far, 5000, FAR), 5000);
 	assert_int_equal(session_stats_of(pair->server).private_bytes, 0);
 	/* Those that lie in the peer's lane are not. */
-	stream_send(ends.near, 30000, 1);
+	pattern_write(ends.near, 30000, 1);
 	session_look(pair->server);
 	assert_int_equal(session_stats_of(pair->server).private_bytes, 0);
-	stream_close_all(pair, &ends);
+	ends_close(pair, &ends);
 }
 
 static void a_writer_that_had_to_wait_is_counted(struct pair *pair)
@@ -170,12 +170,12 @@ static void a_writer_that_had_to_wait_is_counted(struct pair *pair)
 
 	options.window = 8192;
 	session_pair_open(pair, NULL, &options);
-	ends = stream_open(pair);
+	ends = ends_open(pair);
 	assert_int_equal(session_stats_of(pair->client).writes_waited, 0);
-	stream_fill(ends.near, 1000);
+	fill_up(ends.near, 1000);
 	assert_true(session_stats_of(pair->client).writes_waited > 0);
 	assert_int_equal(session_stats_of(pair->client).exhaustions, 0);
-	stream_close_all(pair, &ends);
+	ends_close(pair, &ends);
 }
 
 static void an_end_for_another_reason_than_a_close_is_an_error(struct pair *pair)
@@ -196,17 +196,17 @@ static void the_channels_counters_are_in_the_sessions(struct pair *pair)
 	int i;
 
 	session_pair_open(pair, NULL, NULL);
-	ends = stream_open(pair);
+	ends = ends_open(pair);
 	client = session_stats_of(pair->client);
 	for (i = 0; i < 10; i++)
-		stream_send(ends.near, 100, 1);
+		pattern_write(ends.near, 100, 1);
 	session_look(pair->server);
 	server = session_stats_of(pair->server);
 	assert_int_equal(server.channel.backend, pair->backend);
 	assert_int_equal(session_stats_of(pair->client).channel.messages_sent, client.channel.messages_sent + 10);
 	assert_int_equal(session_stats_of(pair->client).channel.bytes_sent, client.channel.bytes_sent + 1000);
 	assert_true(server.channel.memory_bytes > 0);
-	stream_close_all(pair, &ends);
+	ends_close(pair, &ends);
 }
 
 static void a_smaller_structure_of_an_older_caller_is_filled_and_no_more(struct pair *pair)
@@ -216,7 +216,7 @@ static void a_smaller_structure_of_an_older_caller_is_filled_and_no_more(struct 
 	struct ends ends;
 
 	session_pair_open(pair, NULL, NULL);
-	ends = stream_open(pair);
+	ends = ends_open(pair);
 	memset(&stats, 0xa5, sizeof(stats));
 	stats.size = offsetof(struct shmipc_session_stats, streams_opened);
 	assert_code(shmipc_session_stats(pair->client, &stats), 0);
@@ -230,7 +230,7 @@ static void a_smaller_structure_of_an_older_caller_is_filled_and_no_more(struct 
 	stats.size = stream.size = 0;
 	assert_code(shmipc_session_stats(pair->client, &stats), -EINVAL);
 	assert_code(shmipc_stream_stats(ends.near, &stream), -EINVAL);
-	stream_close_all(pair, &ends);
+	ends_close(pair, &ends);
 }
 
 static void counters_can_be_read_after_the_end(struct pair *pair)
@@ -238,7 +238,7 @@ static void counters_can_be_read_after_the_end(struct pair *pair)
 	struct ends ends;
 
 	session_pair_open(pair, NULL, NULL);
-	ends = stream_open(pair);
+	ends = ends_open(pair);
 	shmipc_session_close(pair->server);
 	pair->server = NULL;
 	await((session_look(pair->client), shmipc_session_error(pair->client)));

@@ -159,11 +159,11 @@ static void on_stream_comes_before_its_data_and_on_end_last(struct pair *pair)
 
 	open_with_callbacks(pair, &record);
 	near = open_stream(pair);
-	stream_send(near, 50000, 1);
+	pattern_write(near, 50000, 1);
 	process(pair->server);
 	assert_int_equal(record.calls[0], 's');
 	assert_int_equal(record.bytes, 50000);
-	stream_send(near, 100, 1);
+	pattern_write(near, 100, 1);
 	assert_code(shmipc_stream_end(near), 0);
 	process(pair->server);
 	assert_int_equal(record.bytes, 50100);
@@ -174,7 +174,7 @@ static void on_stream_comes_before_its_data_and_on_end_last(struct pair *pair)
 	assert_int_equal(count_of(&record, 'e'), 1);
 	assert_int_equal(count_of(&record, 's'), 1);
 	assert_int_equal(record.reason, 0);
-	stream_close_all(pair, &(struct ends){ near, record.stream });
+	ends_close(pair, &(struct ends){ near, record.stream });
 }
 
 static void data_and_close_in_one_batch_are_both_reported(struct pair *pair)
@@ -187,8 +187,8 @@ static void data_and_close_in_one_batch_are_both_reported(struct pair *pair)
 	for (i = 0; i < 20; i++) {
 		record.count = record.bytes = 0;
 		near = open_stream(pair);
-		stream_send(near, 700, 1);
-		stream_send(near, 70000, 1);
+		pattern_write(near, 700, 1);
+		pattern_write(near, 70000, 1);
 		shmipc_stream_close(near);
 		process(pair->server);
 		assert_int_equal(record.bytes, 70700);
@@ -209,11 +209,11 @@ static void on_readable_comes_again_while_it_reads_some_and_leaves_some(struct p
 	open_with_callbacks(pair, &record);
 	record.most = 10;
 	near = open_stream(pair);
-	stream_send(near, 95, 1);
+	pattern_write(near, 95, 1);
 	process(pair->server);
 	assert_int_equal(record.bytes, 95);
 	assert_true(count_of(&record, 'r') >= 10);
-	stream_close_all(pair, &(struct ends){ near, record.stream });
+	ends_close(pair, &(struct ends){ near, record.stream });
 }
 
 static void on_readable_does_not_come_again_when_it_read_nothing(struct pair *pair)
@@ -224,17 +224,17 @@ static void on_readable_does_not_come_again_when_it_read_nothing(struct pair *pa
 	open_with_callbacks(pair, &record);
 	record.most = 0;
 	near = open_stream(pair);
-	stream_send(near, 95, 1);
+	pattern_write(near, 95, 1);
 	process(pair->server);
 	expect_calls(&record, "sr");
 	process(pair->server);
 	expect_calls(&record, "sr");
 	/* More bytes: once more. */
-	stream_send(near, 5, 1);
+	pattern_write(near, 5, 1);
 	process(pair->server);
 	expect_calls(&record, "srr");
 	assert_code(shmipc_stream_discard(record.stream, 100, FAR), 100);
-	stream_close_all(pair, &(struct ends){ near, record.stream });
+	ends_close(pair, &(struct ends){ near, record.stream });
 }
 
 static void the_end_of_the_other_direction_is_readable(struct pair *pair)
@@ -244,13 +244,13 @@ static void the_end_of_the_other_direction_is_readable(struct pair *pair)
 
 	open_with_callbacks(pair, &record);
 	near = open_stream(pair);
-	stream_send(near, 5, 1);
+	pattern_write(near, 5, 1);
 	process(pair->server);
 	record.count = 0;
 	assert_code(shmipc_stream_end(near), 0);
 	process(pair->server);
 	expect_calls(&record, "r");
-	stream_close_all(pair, &(struct ends){ near, record.stream });
+	ends_close(pair, &(struct ends){ near, record.stream });
 }
 
 static void on_writable_comes_after_a_write_that_said_eagain(struct pair *pair)
@@ -263,11 +263,11 @@ static void on_writable_comes_after_a_write_that_said_eagain(struct pair *pair)
 	memset(&record, 0, sizeof(record));
 	options.window = 8192;
 	session_pair_open(pair, &options, &options);
-	ends = stream_open(pair);
+	ends = ends_open(pair);
 	assert_code(shmipc_stream_set_callbacks(ends.near, &callbacks, &record), 0);
 	process(pair->client);
 	assert_int_equal(count_of(&record, 'w'), 0);
-	total = stream_fill(ends.near, 500);
+	total = fill_up(ends.near, 500);
 	process(pair->client);
 	assert_int_equal(count_of(&record, 'w'), 0);
 	assert_code(shmipc_stream_discard(ends.far, total, FAR), (long long)total);
@@ -277,7 +277,7 @@ static void on_writable_comes_after_a_write_that_said_eagain(struct pair *pair)
 	assert_code(shmipc_stream_write(ends.near, &total, 4, 0, 0), 4);
 	process(pair->client);
 	assert_int_equal(count_of(&record, 'w'), 1);
-	stream_close_all(pair, &ends);
+	ends_close(pair, &ends);
 }
 
 static void a_reset_is_reported_as_the_end(struct pair *pair)
@@ -287,14 +287,14 @@ static void a_reset_is_reported_as_the_end(struct pair *pair)
 
 	open_with_callbacks(pair, &record);
 	near = open_stream(pair);
-	stream_send(near, 5, 1);
+	pattern_write(near, 5, 1);
 	process(pair->server);
 	assert_code(shmipc_stream_reset(near, 99), 0);
 	process(pair->server);
 	assert_int_equal(record.calls[record.count - 1], 'e');
 	assert_int_equal(record.reason, -ECONNRESET);
 	assert_int_equal(shmipc_stream_reset_code(record.stream), 99);
-	stream_close_all(pair, &(struct ends){ near, record.stream });
+	ends_close(pair, &(struct ends){ near, record.stream });
 }
 
 static void the_sessions_end_comes_after_those_of_all_its_streams(struct pair *pair)
@@ -306,12 +306,12 @@ static void the_sessions_end_comes_after_those_of_all_its_streams(struct pair *p
 	open_with_callbacks(pair, &record);
 	for (i = 0; i < 3; i++) {
 		near[i] = open_stream(pair);
-		stream_send(near[i], 1000, 1);
+		pattern_write(near[i], 1000, 1);
 		process(pair->server);
 		far[i] = record.stream;
 	}
 	/* What was sent before is seen before. */
-	stream_send(near[2], 30000, 1);
+	pattern_write(near[2], 30000, 1);
 	assert_code(shmipc_session_shutdown(pair->client), 0);
 	process(pair->server);
 	assert_int_equal(record.bytes, 33000);
@@ -335,7 +335,7 @@ static void ones_own_shutdown_is_reported_too(struct pair *pair)
 
 	open_with_callbacks(pair, &record);
 	near = open_stream(pair);
-	stream_send(near, 1000, 1);
+	pattern_write(near, 1000, 1);
 	process(pair->server);
 	assert_code(shmipc_session_shutdown(pair->server), 0);
 	process(pair->server);
@@ -354,21 +354,21 @@ static void callbacks_that_are_set_late_are_told_what_is_there(struct pair *pair
 	memset(&record, 0, sizeof(record));
 	record.most = SIZE_MAX;
 	session_pair_open(pair, NULL, NULL);
-	ends = stream_open(pair);
-	stream_send(ends.near, 5000, 1);
+	ends = ends_open(pair);
+	pattern_write(ends.near, 5000, 1);
 	process(pair->server);
 	assert_code(shmipc_stream_set_callbacks(ends.far, &callbacks, &record), 0);
 	process(pair->server);
 	assert_int_equal(record.bytes, 5000);
 	assert_code(shmipc_stream_set_callbacks(ends.far, NULL, NULL), 0);
-	stream_send(ends.near, 10, 1);
+	pattern_write(ends.near, 10, 1);
 	assert_code(shmipc_stream_reset(ends.near, 1), 0);
 	process(pair->server);
 	assert_int_equal(count_of(&record, 'e'), 0);
 	assert_code(shmipc_stream_set_callbacks(ends.far, &callbacks, &record), 0);
 	process(pair->server);
 	assert_int_equal(count_of(&record, 'e'), 1);
-	stream_close_all(pair, &ends);
+	ends_close(pair, &ends);
 }
 
 static void session_callbacks_that_are_set_late_are_told_of_streams_and_of_the_end(struct pair *pair)
@@ -382,7 +382,7 @@ static void session_callbacks_that_are_set_late_are_told_of_streams_and_of_the_e
 	session_pair_open(pair, NULL, NULL);
 	for (i = 0; i < 2; i++) {
 		near[i] = open_stream(pair);
-		stream_send(near[i], 100, 1);
+		pattern_write(near[i], 100, 1);
 	}
 	assert_code(shmipc_session_process(pair->server), 0);
 	assert_code(shmipc_session_set_callbacks(pair->server, &session_callbacks, &record), 0);
@@ -411,13 +411,13 @@ static void setting_callbacks_twice_is_ealready(struct pair *pair)
 	struct ends ends;
 
 	session_pair_open(pair, NULL, NULL);
-	ends = stream_open(pair);
+	ends = ends_open(pair);
 	assert_code(shmipc_stream_set_callbacks(ends.far, &callbacks, &record), 0);
 	assert_code(shmipc_stream_set_callbacks(ends.far, &callbacks, &record), -EALREADY);
 	assert_code(shmipc_stream_set_callbacks(ends.far, NULL, NULL), 0);
 	assert_code(shmipc_stream_set_callbacks(ends.far, NULL, NULL), 0);
 	assert_code(shmipc_stream_set_callbacks(ends.far, &callbacks, &record), 0);
-	stream_close_all(pair, &ends);
+	ends_close(pair, &ends);
 }
 
 static void a_stream_may_be_closed_in_its_own_callback(struct pair *pair)
@@ -430,7 +430,7 @@ static void a_stream_may_be_closed_in_its_own_callback(struct pair *pair)
 	record.close = true;
 	for (i = 0; i < 10; i++) {
 		near = open_stream(pair);
-		stream_send(near, i % 2 ? 40000 : 40, 1);
+		pattern_write(near, i % 2 ? 40000 : 40, 1);
 		if (i % 3 == 0)
 			assert_code(shmipc_stream_end(near), 0);
 		process(pair->server);
@@ -462,10 +462,10 @@ static void a_session_may_be_closed_in_a_streams_callback(struct pair *pair)
 	int r;
 
 	session_pair_open(pair, NULL, NULL);
-	ends = stream_open(pair);
+	ends = ends_open(pair);
 	record.session = pair->server;
 	assert_code(shmipc_stream_set_callbacks(ends.far, &closing, &record), 0);
-	stream_send(ends.near, 10, 1);
+	pattern_write(ends.near, 10, 1);
 	r = shmipc_session_process(pair->server);
 	assert_true(r == 1 || r == -ESHUTDOWN);
 	pair->server = NULL;
@@ -492,14 +492,14 @@ static void callbacks_may_write_and_block(struct pair *pair)
 	uint32_t i;
 
 	session_pair_open(pair, NULL, NULL);
-	ends = stream_open(pair);
+	ends = ends_open(pair);
 	assert_code(shmipc_stream_set_callbacks(ends.far, &echoing, NULL), 0);
 	for (i = 0; i < 50; i++) {
-		stream_send(ends.near, i * 100 + 1, i);
+		pattern_write(ends.near, i * 100 + 1, i);
 		process(pair->server);
-		stream_take(ends.near, i * 100 + 1, i);
+		pattern_read(ends.near, i * 100 + 1, i);
 	}
-	stream_close_all(pair, &ends);
+	ends_close(pair, &ends);
 }
 
 /* Thousands of streams, each with a little data: every one is reported, and every byte. */
@@ -514,7 +514,7 @@ static void no_callback_is_lost_among_many_streams(struct pair *pair)
 	record.close = true;
 	for (i = 0; i < MANY; i++) {
 		near[i] = open_stream(pair);
-		stream_send(near[i], 10, 1);
+		pattern_write(near[i], 10, 1);
 		if (i % 100 == 99)
 			process(pair->server);
 	}
@@ -556,7 +556,7 @@ static void several_threads_may_process_and_no_stream_has_two_callbacks_at_a_tim
 	session_pair_open(pair, NULL, NULL);
 	memset(records, 0, sizeof(records));
 	for (i = 0; i < 6; i++) {
-		ends[i] = stream_open(pair);
+		ends[i] = ends_open(pair);
 		records[i].most = 100;
 		records[i].slow = true;
 		assert_code(shmipc_stream_set_callbacks(ends[i].far, &callbacks, &records[i]), 0);
@@ -567,7 +567,7 @@ static void several_threads_may_process_and_no_stream_has_two_callbacks_at_a_tim
 	}
 	for (round = 0; round < 40; round++)
 		for (i = 0; i < 6; i++)
-			stream_send(ends[i].near, 50, round);
+			pattern_write(ends[i].near, 50, round);
 	for (i = 0; i < 6; i++)
 		assert_code(shmipc_stream_end(ends[i].near), 0);
 	for (i = 0; i < 6; i++)

@@ -9,7 +9,7 @@
 static struct ends open_one(struct pair *pair)
 {
 	session_pair_open(pair, NULL, NULL);
-	return stream_open(pair);
+	return ends_open(pair);
 }
 
 static void expect_end(struct shmipc_stream *stream)
@@ -32,16 +32,16 @@ static void one_direction_ends_and_the_other_goes_on(struct pair *pair, struct e
 {
 	struct shmipc_stream *ended = swap ? ends->far : ends->near, *other = swap ? ends->near : ends->far;
 
-	stream_send(ended, 5000, 1);
+	pattern_write(ended, 5000, 1);
 	assert_code(shmipc_stream_end(ended), 0);
 	assert_code(shmipc_stream_write(ended, "x", 1, 0, FAR), -ESHUTDOWN);
-	stream_take(other, 5000, 1);
+	pattern_read(other, 5000, 1);
 	expect_end(other);
-	stream_send(other, 100000, 2);
-	stream_take(ended, 100000, 2);
+	pattern_write(other, 100000, 2);
+	pattern_read(ended, 100000, 2);
 	assert_code(shmipc_stream_end(other), 0);
 	expect_end(ended);
-	stream_close_all(pair, ends);
+	ends_close(pair, ends);
 }
 
 static void after_the_openers_end_the_other_direction_goes_on(struct pair *pair)
@@ -68,7 +68,7 @@ static void end_may_be_repeated(struct pair *pair)
 	assert_code(shmipc_stream_end(ends.far), 0);
 	expect_end(ends.near);
 	assert_code(shmipc_stream_end(ends.near), 0);
-	stream_close_all(pair, &ends);
+	ends_close(pair, &ends);
 }
 
 static void after_end_every_way_to_write_is_eshutdown(struct pair *pair)
@@ -84,7 +84,7 @@ static void after_end_every_way_to_write_is_eshutdown(struct pair *pair)
 	assert_code(shmipc_stream_writev(ends.near, &iov, 1, 0, 0), -ESHUTDOWN);
 	assert_code(shmipc_stream_reserve(ends.near, 100, &buffer, 0), -ESHUTDOWN);
 	assert_code(shmipc_stream_call(ends.near, "x", 1, &reply, 1, 0), -ESHUTDOWN);
-	stream_close_all(pair, &ends);
+	ends_close(pair, &ends);
 }
 
 static void the_end_flag_ends_with_the_last_bytes(struct pair *pair)
@@ -99,11 +99,11 @@ static void the_end_flag_ends_with_the_last_bytes(struct pair *pair)
 	assert_code(shmipc_stream_reserve(ends.far, 3000, &buffer, FAR), 0);
 	pattern_fill(buffer.data, 3000, 4);
 	assert_code(shmipc_stream_submit(ends.far, &buffer, 3000, SHMIPC_END, FAR), 0);
-	stream_take(ends.far, sizeof(data), 3);
+	pattern_read(ends.far, sizeof(data), 3);
 	expect_end(ends.far);
-	stream_take(ends.near, 3000, 4);
+	pattern_read(ends.near, 3000, 4);
 	expect_end(ends.near);
-	stream_close_all(pair, &ends);
+	ends_close(pair, &ends);
 }
 
 static void end_flushes_what_was_held_back(struct pair *pair)
@@ -116,7 +116,7 @@ static void end_flushes_what_was_held_back(struct pair *pair)
 	assert_code(shmipc_stream_read(ends.far, data, sizeof(data), FAR), 4);
 	assert_memory_equal(data, "held", 4);
 	expect_end(ends.far);
-	stream_close_all(pair, &ends);
+	ends_close(pair, &ends);
 }
 
 static void close_flushes_what_was_held_back(struct pair *pair)
@@ -142,12 +142,12 @@ static void data_followed_at_once_by_close_arrives(struct pair *pair)
 
 	session_pair_open(pair, NULL, NULL);
 	for (i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
-		ends = stream_open(pair);
-		stream_send(ends.near, sizes[i], (uint32_t)i);
-		stream_send(ends.near, sizes[i], (uint32_t)i + 1);
+		ends = ends_open(pair);
+		pattern_write(ends.near, sizes[i], (uint32_t)i);
+		pattern_write(ends.near, sizes[i], (uint32_t)i + 1);
 		shmipc_stream_close(ends.near);
-		stream_take(ends.far, sizes[i], (uint32_t)i);
-		stream_take(ends.far, sizes[i], (uint32_t)i + 1);
+		pattern_read(ends.far, sizes[i], (uint32_t)i);
+		pattern_read(ends.far, sizes[i], (uint32_t)i + 1);
 		expect_end(ends.far);
 		shmipc_stream_close(ends.far);
 	}
@@ -160,12 +160,12 @@ static void data_written_before_close_can_be_looked_at_after_it(struct pair *pai
 	struct shmipc_piece piece;
 	const void *data;
 
-	stream_send(ends.near, 20000, 5);
-	stream_send(ends.near, 20000, 6);
+	pattern_write(ends.near, 20000, 5);
+	pattern_write(ends.near, 20000, 6);
 	shmipc_stream_close(ends.near);
 	assert_true(shmipc_stream_peek(ends.far, 20000, &data, FAR) >= 20000);
 	assert_true(pattern_is(data, 20000, 5));
-	stream_take(ends.far, 20000, 5);
+	pattern_read(ends.far, 20000, 5);
 	assert_code(shmipc_stream_receive(ends.far, &piece, FAR), 1);
 	assert_int_equal(piece.size, 20000);
 	assert_true(pattern_is(piece.data, 20000, 6));
@@ -218,8 +218,8 @@ static void a_blocked_writer_gets_epipe_when_the_peer_closes(struct pair *pair)
 
 	options.window = 65536;
 	session_pair_open(pair, NULL, &options);
-	ends = stream_open(pair);
-	stream_fill(ends.near, 1000);
+	ends = ends_open(pair);
+	fill_up(ends.near, 1000);
 	call_write(&call, ends.near, data, sizeof(data), SHMIPC_FOREVER);
 	worker_await_sleep(&call.worker);
 	shmipc_stream_close(ends.far);
@@ -240,7 +240,7 @@ static void a_blocked_reader_gets_0_when_the_peer_ends_or_closes(struct pair *pa
 
 	session_pair_open(pair, NULL, NULL);
 	for (i = 0; i < 2; i++) {
-		ends = stream_open(pair);
+		ends = ends_open(pair);
 		call_read(&call, ends.far, &byte, 1, SHMIPC_FOREVER);
 		worker_await_sleep(&call.worker);
 		if (i)
@@ -274,26 +274,27 @@ static void a_reset_ends_both_directions_on_both_sides_and_drops_what_is_unread(
 	struct ends ends = open_one(pair);
 
 	assert_int_equal(shmipc_stream_reset_code(ends.far), 0);
-	stream_send(ends.near, 50000, 1);
-	stream_send(ends.far, 50000, 1);
+	pattern_write(ends.near, 50000, 1);
+	pattern_write(ends.far, 50000, 1);
 	assert_code(shmipc_stream_reset(ends.near, 4711), 0);
+	session_look(pair->server);
 	expect_reset(ends.near);
 	expect_reset(ends.far);
 	assert_int_equal(shmipc_stream_reset_code(ends.far), 4711);
 	assert_code(shmipc_stream_reset(ends.near, 4712), 0);
-	stream_close_all(pair, &ends);
+	ends_close(pair, &ends);
 }
 
 static void a_reset_by_both_sides_at_once_is_well(struct pair *pair)
 {
 	struct ends ends = open_one(pair);
 
-	stream_send(ends.near, 50000, 1);
+	pattern_write(ends.near, 50000, 1);
 	assert_code(shmipc_stream_reset(ends.near, 1), 0);
 	assert_code(shmipc_stream_reset(ends.far, 2), 0);
 	expect_reset(ends.near);
 	expect_reset(ends.far);
-	stream_close_all(pair, &ends);
+	ends_close(pair, &ends);
 }
 
 /* One thread waits for what nobody writes, another one for room that nobody makes. */
@@ -301,10 +302,10 @@ static void a_reset_wakes_both(struct pair *pair, bool from_here)
 {
 	static char room[200000];
 	struct call reader, writer;
-	struct ends ends = stream_open(pair);
+	struct ends ends = ends_open(pair);
 
 	call_read(&reader, ends.near, (char[1]){ 0 }, 1, SHMIPC_FOREVER);
-	stream_fill(ends.near, 1000);
+	fill_up(ends.near, 1000);
 	call_write(&writer, ends.near, room, sizeof(room), SHMIPC_FOREVER);
 	worker_await_sleep(&reader.worker);
 	worker_await_sleep(&writer.worker);
@@ -313,7 +314,7 @@ static void a_reset_wakes_both(struct pair *pair, bool from_here)
 	worker_join(&writer.worker);
 	/* It may have taken the last bytes of room. */
 	assert_true(writer.worker.result == -ECONNRESET || (writer.worker.result > 0 && writer.worker.result < 2000));
-	stream_close_all(pair, &ends);
+	ends_close(pair, &ends);
 }
 
 static void a_reset_wakes_readers_and_writers_here_and_there(struct pair *pair)
@@ -331,17 +332,17 @@ static void a_reset_leaves_other_streams_alone(struct pair *pair)
 	struct ends ends, other;
 
 	ends = open_one(pair);
-	other = stream_open(pair);
-	stream_send(ends.near, 5000, 1);
-	stream_send(other.near, 5000, 2);
+	other = ends_open(pair);
+	pattern_write(ends.near, 5000, 1);
+	pattern_write(other.near, 5000, 2);
 	assert_code(shmipc_stream_reset(ends.near, 1), 0);
-	stream_send(other.near, 5000, 3);
-	stream_take(other.far, 5000, 2);
-	stream_take(other.far, 5000, 3);
+	pattern_write(other.near, 5000, 3);
+	pattern_read(other.far, 5000, 2);
+	pattern_read(other.far, 5000, 3);
 	expect_reset(ends.far);
 	shmipc_stream_close(ends.near);
 	shmipc_stream_close(ends.far);
-	stream_close_all(pair, &other);
+	ends_close(pair, &other);
 }
 
 static void closing_null_is_nothing(struct pair *pair)
@@ -359,9 +360,9 @@ static void a_close_with_everything_unread_gives_all_of_it_back(struct pair *pai
 	uint32_t i;
 
 	for (i = 0; i < 50; i++)
-		stream_send(ends.near, i * 300, i);
+		pattern_write(ends.near, i * 300, i);
 	assert_code(shmipc_stream_peek(ends.far, 1, &data, FAR) > 0, true);
-	stream_take(ends.far, 300, 1);
+	pattern_read(ends.far, 300, 1);
 	assert_code(shmipc_stream_receive(ends.far, &piece, FAR), 1);
 	shmipc_stream_close(ends.far);
 	assert_code(shmipc_stream_read(ends.near, &(char){ 0 }, 1, FAR), 0);

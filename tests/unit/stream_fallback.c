@@ -23,7 +23,7 @@ static struct ends open_tight(struct pair *pair)
 	struct shmipc_session_options options = tight_options(pair);
 
 	session_pair_open(pair, &options, &options);
-	return stream_open(pair);
+	return ends_open(pair);
 }
 
 static void what_does_not_fit_goes_through_the_socket_and_arrives(struct pair *pair)
@@ -33,18 +33,18 @@ static void what_does_not_fit_goes_through_the_socket_and_arrives(struct pair *p
 	uint32_t i;
 
 	for (i = 0; i < 10; i++)
-		stream_send(ends.near, 20000, i);
+		pattern_write(ends.near, 20000, i);
 	near = session_stats_of(pair->client);
 	assert_true(near.fallback_sent >= 6);
 	assert_true(near.fallback_sent_bytes >= 120000 && near.fallback_sent_bytes <= 200000);
 	assert_true(near.exhaustions > 0);
 	assert_true(stream_stats_of(ends.near).fallback_sent == near.fallback_sent);
 	for (i = 0; i < 10; i++)
-		stream_take(ends.far, 20000, i);
+		pattern_read(ends.far, 20000, i);
 	far = session_stats_of(pair->server);
 	assert_int_equal(far.fallback_received, near.fallback_sent);
 	assert_int_equal(far.fallback_received_bytes, near.fallback_sent_bytes);
-	stream_close_all(pair, &ends);
+	ends_close(pair, &ends);
 	assert_int_equal(session_stats_of(pair->server).private_bytes, 0);
 }
 
@@ -54,16 +54,16 @@ static void both_sides_may_fall_back_at_once(struct pair *pair)
 	uint32_t i;
 
 	for (i = 0; i < 6; i++) {
-		stream_send(ends.near, 25000, i);
-		stream_send(ends.far, 25000, i + 100);
+		pattern_write(ends.near, 25000, i);
+		pattern_write(ends.far, 25000, i + 100);
 	}
 	for (i = 0; i < 6; i++) {
-		stream_take(ends.far, 25000, i);
-		stream_take(ends.near, 25000, i + 100);
+		pattern_read(ends.far, 25000, i);
+		pattern_read(ends.near, 25000, i + 100);
 	}
 	assert_true(session_stats_of(pair->client).fallback_sent > 0);
 	assert_true(session_stats_of(pair->server).fallback_sent > 0);
-	stream_close_all(pair, &ends);
+	ends_close(pair, &ends);
 }
 
 static void a_large_message_arrives_by_whatever_ways(struct pair *pair)
@@ -80,7 +80,7 @@ static void a_large_message_arrives_by_whatever_ways(struct pair *pair)
 		got += (size_t)n;
 	assert_code(worker_join(&call.worker), sizeof(out));
 	assert_memory_equal(in, out, sizeof(in));
-	stream_close_all(pair, &ends);
+	ends_close(pair, &ends);
 }
 
 /* Sizes that go inline, in a slice and through the socket, on several streams, read in an order of its own. */
@@ -94,15 +94,15 @@ static void every_mix_of_ways_keeps_each_streams_order(struct pair *pair)
 
 	session_pair_open(pair, &options, &options);
 	for (i = 0; i < 4; i++)
-		ends[i] = stream_open(pair);
+		ends[i] = ends_open(pair);
 	for (round = 0; round < 12; round++) {
 		for (i = 0; i < 40; i++)
-			stream_send(ends[i % 4].near, sizes[(i * 7 + round) % kinds], i + round * 100);
+			pattern_write(ends[i % 4].near, sizes[(i * 7 + round) % kinds], i + round * 100);
 		for (i = 0; i < 40; i++) {
 			/* One stream after the other, from the last one. */
 			uint32_t stream = 3 - i / 10, number = i % 10 * 4 + stream;
 
-			stream_take(ends[stream].far, sizes[(number * 7 + round) % kinds], number + round * 100);
+			pattern_read(ends[stream].far, sizes[(number * 7 + round) % kinds], number + round * 100);
 		}
 	}
 	assert_true(session_stats_of(pair->client).fallback_sent > 0);
@@ -125,12 +125,12 @@ static void the_same_mix_with_a_lane_that_grows_and_shrinks(struct pair *pair)
 	options.breaker_ms = 0;
 	session_pair_open(pair, &options, &options);
 	for (i = 0; i < 3; i++)
-		ends[i] = stream_open(pair);
+		ends[i] = ends_open(pair);
 	for (round = 0; round < 20; round++) {
 		for (i = 0; i < 21; i++)
-			stream_send(ends[i % 3].near, (i * 7919 + round * 104729) % 23000 + 1, i + round * 100);
+			pattern_write(ends[i % 3].near, (i * 7919 + round * 104729) % 23000 + 1, i + round * 100);
 		for (i = 0; i < 21; i++)
-			stream_take(ends[i % 3].far, (i * 7919 + round * 104729) % 23000 + 1, i + round * 100);
+			pattern_read(ends[i % 3].far, (i * 7919 + round * 104729) % 23000 + 1, i + round * 100);
 	}
 	assert_true(session_stats_of(pair->client).channel.growths > 0);
 	assert_true(session_stats_of(pair->client).fallback_sent > 0);
@@ -165,7 +165,7 @@ static void a_buffer_that_falls_back_is_received_whole(struct pair *pair)
 		assert_true(pattern_is(pieces[i].data, 30000, i));
 		assert_code(shmipc_stream_release(ends.far, &pieces[i]), 0);
 	}
-	stream_close_all(pair, &ends);
+	ends_close(pair, &ends);
 }
 
 static void a_buffer_that_would_fall_back_can_be_cancelled(struct pair *pair)
@@ -174,16 +174,16 @@ static void a_buffer_that_would_fall_back_can_be_cancelled(struct pair *pair)
 	struct shmipc_buffer buffer;
 	int i;
 
-	stream_send(ends.near, 60000, 1);
+	pattern_write(ends.near, 60000, 1);
 	for (i = 0; i < 3; i++) {
 		assert_code(shmipc_stream_reserve(ends.near, 50000, &buffer, FAR), 0);
 		memset(buffer.data, 1, 50000);
 		assert_code(shmipc_stream_cancel(ends.near, &buffer), 0);
 	}
-	stream_take(ends.far, 60000, 1);
-	stream_send(ends.near, 100, 2);
-	stream_take(ends.far, 100, 2);
-	stream_close_all(pair, &ends);
+	pattern_read(ends.far, 60000, 1);
+	pattern_write(ends.near, 100, 2);
+	pattern_read(ends.far, 100, 2);
+	ends_close(pair, &ends);
 }
 
 static void bytes_that_fall_back_count_against_the_window(struct pair *pair)
@@ -194,13 +194,13 @@ static void bytes_that_fall_back_count_against_the_window(struct pair *pair)
 
 	options.window = 300000;
 	session_pair_open(pair, &options, &options);
-	ends = stream_open(pair);
-	total = stream_fill(ends.near, 10000);
+	ends = ends_open(pair);
+	total = fill_up(ends.near, 10000);
 	assert_true(total > 65536 && total <= 300000);
 	session_look(pair->server);
 	assert_true(session_stats_of(pair->server).private_bytes <= 300000);
 	assert_code(shmipc_stream_discard(ends.far, total, FAR), (long long)total);
-	stream_close_all(pair, &ends);
+	ends_close(pair, &ends);
 }
 
 static void nothing_overtakes_bytes_in_the_socket(struct pair *pair)
@@ -210,37 +210,37 @@ static void nothing_overtakes_bytes_in_the_socket(struct pair *pair)
 
 	/* Large ones fall back; small ones ride in slots behind them. */
 	for (i = 0; i < 40; i++)
-		stream_send(ends.near, i % 2 ? 10 : 8000, i);
+		pattern_write(ends.near, i % 2 ? 10 : 8000, i);
 	assert_true(session_stats_of(pair->client).fallback_sent > 0);
 	for (i = 0; i < 40; i++)
-		stream_take(ends.far, i % 2 ? 10 : 8000, i);
-	stream_close_all(pair, &ends);
+		pattern_read(ends.far, i % 2 ? 10 : 8000, i);
+	ends_close(pair, &ends);
 }
 
 static void close_reset_and_end_find_bytes_in_the_socket_well(struct pair *pair)
 {
-	struct ends ends = open_tight(pair), other = stream_open(pair), third = stream_open(pair);
+	struct ends ends = open_tight(pair), other = ends_open(pair), third = ends_open(pair);
 	char byte;
 	uint32_t i;
 
 	for (i = 0; i < 3; i++) {
-		stream_send(ends.near, 20000, i);
-		stream_send(other.near, 20000, i);
-		stream_send(third.near, 20000, i);
+		pattern_write(ends.near, 20000, i);
+		pattern_write(other.near, 20000, i);
+		pattern_write(third.near, 20000, i);
 	}
 	shmipc_stream_close(ends.near);
 	assert_code(shmipc_stream_reset(other.near, 3), 0);
 	assert_code(shmipc_stream_end(third.near), 0);
 	shmipc_stream_close(other.far);
 	for (i = 0; i < 3; i++)
-		stream_take(third.far, 20000, i);
+		pattern_read(third.far, 20000, i);
 	assert_code(shmipc_stream_read(third.far, &byte, 1, FAR), 0);
 	for (i = 0; i < 3; i++)
-		stream_take(ends.far, 20000, i);
+		pattern_read(ends.far, 20000, i);
 	assert_code(shmipc_stream_read(ends.far, &byte, 1, FAR), 0);
 	shmipc_stream_close(ends.far);
 	shmipc_stream_close(other.near);
-	stream_close_all(pair, &third);
+	ends_close(pair, &third);
 }
 
 /* The reader that opens a stream with bytes in the socket has no queue to put them into yet. */
@@ -248,16 +248,16 @@ static void a_stream_whose_first_bytes_fall_back_appears(struct pair *pair)
 {
 	struct ends ends = open_tight(pair), second;
 
-	stream_send(ends.near, 60000, 1);
+	pattern_write(ends.near, 60000, 1);
 	assert_code(shmipc_stream_open(pair->client, &second.near), 0);
-	stream_send(second.near, 30000, 2);
+	pattern_write(second.near, 30000, 2);
 	assert_true(stream_stats_of(second.near).fallback_sent > 0);
 	assert_code(shmipc_session_accept(pair->server, &second.far, FAR), 0);
-	stream_take(second.far, 30000, 2);
-	stream_take(ends.far, 60000, 1);
+	pattern_read(second.far, 30000, 2);
+	pattern_read(ends.far, 60000, 1);
 	shmipc_stream_close(second.near);
 	shmipc_stream_close(second.far);
-	stream_close_all(pair, &ends);
+	ends_close(pair, &ends);
 }
 
 static void falling_back_opens_the_breaker_and_time_closes_it(struct pair *pair)
@@ -269,23 +269,23 @@ static void falling_back_opens_the_breaker_and_time_closes_it(struct pair *pair)
 
 	options.breaker_ms = 100;
 	session_pair_open(pair, &options, &options);
-	ends = stream_open(pair);
+	ends = ends_open(pair);
 	assert_int_equal(shmipc_session_is_healthy(pair->client), 1);
 	for (i = 0; i < 5; i++)
-		stream_send(ends.near, 20000, i);
+		pattern_write(ends.near, 20000, i);
 	assert_true(session_stats_of(pair->client).fallback_sent > 0);
 	assert_int_equal(shmipc_session_is_healthy(pair->client), 0);
 	assert_code(shmipc_session_error(pair->client), 0);
 	assert_code(shmipc_stream_open(pair->client, &stream), -EBUSY);
 	/* Streams that are open go on. */
 	for (i = 0; i < 5; i++)
-		stream_take(ends.far, 20000, i);
-	stream_send(ends.far, 10, 1);
-	stream_take(ends.near, 10, 1);
+		pattern_read(ends.far, 20000, i);
+	pattern_write(ends.far, 10, 1);
+	pattern_read(ends.near, 10, 1);
 	await(shmipc_session_is_healthy(pair->client));
 	assert_code(shmipc_stream_open(pair->client, &stream), 0);
 	shmipc_stream_close(stream);
-	stream_close_all(pair, &ends);
+	ends_close(pair, &ends);
 }
 
 static void a_breaker_of_0_never_opens(struct pair *pair)
@@ -295,12 +295,12 @@ static void a_breaker_of_0_never_opens(struct pair *pair)
 	uint32_t i;
 
 	for (i = 0; i < 5; i++)
-		stream_send(ends.near, 20000, i);
+		pattern_write(ends.near, 20000, i);
 	assert_true(session_stats_of(pair->client).fallback_sent > 0);
 	assert_int_equal(shmipc_session_is_healthy(pair->client), 1);
 	assert_code(shmipc_stream_open(pair->client, &stream), 0);
 	shmipc_stream_close(stream);
-	stream_close_all(pair, &ends);
+	ends_close(pair, &ends);
 }
 
 static void a_full_socket_is_waited_for_like_anything_that_is_full(struct pair *pair)
@@ -316,7 +316,7 @@ static void a_full_socket_is_waited_for_like_anything_that_is_full(struct pair *
 	options.window = 1 << 20;
 	session_pair_open(pair, &options, &options);
 	for (i = 0; i < 6; i++)
-		ends[i] = stream_open(pair);
+		ends[i] = ends_open(pair);
 	/* Nobody reads: lane, socket and windows become full, in some order, and no call blocks. */
 	for (i = 0; i < 6; i++)
 		while ((n = shmipc_stream_write(ends[i].near, out, sizeof(out), 0, 0)) > 0)

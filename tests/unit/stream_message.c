@@ -10,7 +10,7 @@
 static struct ends open_one(struct pair *pair)
 {
 	session_pair_open(pair, NULL, NULL);
-	return stream_open(pair);
+	return ends_open(pair);
 }
 
 static void take_message(struct shmipc_stream *stream, size_t size, uint32_t tag)
@@ -43,14 +43,14 @@ static void each_write_and_each_submit_is_one_message(struct pair *pair)
 	uint32_t i, n = sizeof(sizes) / sizeof(*sizes);
 
 	for (i = 0; i < n; i++)
-		stream_send(ends.near, sizes[i], i);
+		pattern_write(ends.near, sizes[i], i);
 	for (i = 0; i < n; i++)
 		take_message(ends.far, sizes[i], i);
 	for (i = 0; i < n; i++)
 		submit(ends.near, sizes[i], i, 0);
 	for (i = 0; i < n; i++)
 		take_message(ends.far, sizes[i], i);
-	stream_close_all(pair, &ends);
+	ends_close(pair, &ends);
 }
 
 static void a_message_may_be_empty(struct pair *pair)
@@ -62,14 +62,14 @@ static void a_message_may_be_empty(struct pair *pair)
 
 	assert_code(shmipc_stream_reserve(ends.near, 10, &buffer, FAR), 0);
 	assert_code(shmipc_stream_submit(ends.near, &buffer, 0, 0, FAR), 0);
-	stream_send(ends.near, 5, 1);
+	pattern_write(ends.near, 5, 1);
 	assert_code(shmipc_stream_read_message(ends.far, data, sizeof(data), &last, FAR), 0);
 	assert_int_equal(last, 1);
 	take_message(ends.far, 5, 1);
 	assert_code(shmipc_stream_end(ends.near), 0);
 	assert_code(shmipc_stream_read_message(ends.far, data, sizeof(data), &last, FAR), 0);
 	assert_int_equal(last, 0);
-	stream_close_all(pair, &ends);
+	ends_close(pair, &ends);
 }
 
 static void an_empty_message_is_not_the_end_for_who_reads_bytes(struct pair *pair)
@@ -85,9 +85,9 @@ static void an_empty_message_is_not_the_end_for_who_reads_bytes(struct pair *pai
 	assert_code(shmipc_stream_peek(ends.far, 1, &data, 0), -EAGAIN);
 	assert_code(shmipc_stream_reserve(ends.near, 10, &buffer, FAR), 0);
 	assert_code(shmipc_stream_submit(ends.near, &buffer, 0, 0, FAR), 0);
-	stream_send(ends.near, 5, 1);
+	pattern_write(ends.near, 5, 1);
 	assert_code(shmipc_stream_read(ends.far, in, sizeof(in), FAR), 5);
-	stream_close_all(pair, &ends);
+	ends_close(pair, &ends);
 }
 
 static void a_message_goes_on_with_more_through_every_way_to_write(struct pair *pair)
@@ -106,7 +106,7 @@ static void a_message_goes_on_with_more_through_every_way_to_write(struct pair *
 	assert_code(shmipc_stream_writev(ends.near, &(struct iovec){ out + at, 33 }, 1, SHMIPC_MORE, FAR), 33);
 	at += 33;
 	assert_code(shmipc_stream_write(ends.near, out + at, sizeof(out) - at, 0, FAR), (long long)(sizeof(out) - at));
-	stream_send(ends.near, 3, 6);
+	pattern_write(ends.near, 3, 6);
 	{
 		static unsigned char in[sizeof(out) + 10];
 		int last = 0;
@@ -116,7 +116,24 @@ static void a_message_goes_on_with_more_through_every_way_to_write(struct pair *
 		assert_memory_equal(in, out, sizeof(out));
 	}
 	take_message(ends.far, 3, 6);
-	stream_close_all(pair, &ends);
+	ends_close(pair, &ends);
+}
+
+static void a_flush_ends_the_message_that_was_held_back(struct pair *pair)
+{
+	struct ends ends = open_one(pair);
+	char in[10];
+	int last = 7;
+
+	assert_code(shmipc_stream_write(ends.near, "abc", 3, SHMIPC_MORE, FAR), 3);
+	assert_code(shmipc_stream_flush(ends.near, FAR), 0);
+	assert_code(shmipc_stream_flush(ends.near, FAR), 0);
+	assert_code(shmipc_stream_write(ends.near, "d", 1, 0, FAR), 1);
+	assert_code(shmipc_stream_read_message(ends.far, in, sizeof(in), &last, FAR), 3);
+	assert_int_equal(last, 1);
+	assert_code(shmipc_stream_read_message(ends.far, in, sizeof(in), &last, FAR), 1);
+	assert_int_equal(last, 1);
+	ends_close(pair, &ends);
 }
 
 static void a_write_of_nothing_ends_the_message_that_was_held_back(struct pair *pair)
@@ -132,7 +149,7 @@ static void a_write_of_nothing_ends_the_message_that_was_held_back(struct pair *
 	assert_int_equal(last, 1);
 	assert_code(shmipc_stream_read_message(ends.far, in, sizeof(in), &last, FAR), 1);
 	assert_int_equal(last, 1);
-	stream_close_all(pair, &ends);
+	ends_close(pair, &ends);
 }
 
 static void a_message_larger_than_the_place_is_read_in_parts(struct pair *pair)
@@ -143,8 +160,8 @@ static void a_message_larger_than_the_place_is_read_in_parts(struct pair *pair)
 	int last = 0;
 	ssize_t n;
 
-	stream_send(ends.near, sizeof(in), 1);
-	stream_send(ends.near, 10, 2);
+	pattern_write(ends.near, sizeof(in), 1);
+	pattern_write(ends.near, 10, 2);
 	while (!last) {
 		size_t most = sizeof(in) - at < 7777 ? sizeof(in) - at : 7777;
 
@@ -155,7 +172,7 @@ static void a_message_larger_than_the_place_is_read_in_parts(struct pair *pair)
 	}
 	assert_true(pattern_is(in, sizeof(in), 1));
 	take_message(ends.far, 10, 2);
-	stream_close_all(pair, &ends);
+	ends_close(pair, &ends);
 }
 
 static void a_place_that_fits_exactly_gets_the_message_and_its_end(struct pair *pair)
@@ -167,13 +184,13 @@ static void a_place_that_fits_exactly_gets_the_message_and_its_end(struct pair *
 	int last;
 
 	for (i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
-		stream_send(ends.near, sizes[i], i);
+		pattern_write(ends.near, sizes[i], i);
 		last = 7;
 		assert_code(shmipc_stream_read_message(ends.far, in, sizes[i], &last, FAR), (long long)sizes[i]);
 		assert_int_equal(last, 1);
 		assert_true(pattern_is(in, sizes[i], i));
 	}
-	stream_close_all(pair, &ends);
+	ends_close(pair, &ends);
 }
 
 static void a_message_that_is_not_whole_is_not_lost_by_a_deadline(struct pair *pair)
@@ -183,8 +200,7 @@ static void a_message_that_is_not_whole_is_not_lost_by_a_deadline(struct pair *p
 	int last = 7;
 
 	pattern_fill(out, sizeof(out), 1);
-	assert_code(shmipc_stream_write(ends.near, out, 50, SHMIPC_MORE, FAR), 50);
-	assert_code(shmipc_stream_flush(ends.near, FAR), 0);
+	submit(ends.near, 50, 1, SHMIPC_MORE); /* sent at once */
 	assert_code(shmipc_stream_read_message(ends.far, in, sizeof(in), &last, 0), -EAGAIN);
 	assert_code(shmipc_stream_read_message(ends.far, in, sizeof(in), &last, soon(5)), -ETIMEDOUT);
 	assert_code(shmipc_stream_write(ends.near, out + 50, 40, 0, FAR), 40);
@@ -192,7 +208,7 @@ static void a_message_that_is_not_whole_is_not_lost_by_a_deadline(struct pair *p
 	assert_code(shmipc_stream_read_message(ends.far, in, sizeof(in), &last, FAR), 90);
 	assert_int_equal(last, 1);
 	assert_memory_equal(in, out, 90);
-	stream_close_all(pair, &ends);
+	ends_close(pair, &ends);
 }
 
 static void a_message_that_never_ends_is_read_at_the_end_without_last(struct pair *pair)
@@ -206,7 +222,7 @@ static void a_message_that_never_ends_is_read_at_the_end_without_last(struct pai
 	shmipc_stream_close(ends.near);
 	shmipc_stream_close(ends.far);
 	session_pair_await_empty(pair);
-	ends = stream_open(pair);
+	ends = ends_open(pair);
 	assert_code(shmipc_stream_write(ends.near, "unfinished", 10, SHMIPC_MORE, FAR), 10);
 	shmipc_stream_close(ends.near);
 	assert_code(shmipc_stream_read_message(ends.far, in, sizeof(in), &last, FAR), 10);
@@ -223,8 +239,8 @@ static void reading_messages_and_bytes_may_be_mixed(struct pair *pair)
 	unsigned char in[1000];
 	int last = 7;
 
-	stream_send(ends.near, 500, 1);
-	stream_send(ends.near, 600, 2);
+	pattern_write(ends.near, 500, 1);
+	pattern_write(ends.near, 600, 2);
 	assert_code(shmipc_stream_read(ends.far, in, 100, FAR), 100);
 	assert_code(shmipc_stream_read_message(ends.far, in + 100, 900, &last, FAR), 400);
 	assert_int_equal(last, 1);
@@ -232,7 +248,7 @@ static void reading_messages_and_bytes_may_be_mixed(struct pair *pair)
 	assert_code(shmipc_stream_discard(ends.far, 599, FAR), 599);
 	assert_code(shmipc_stream_read_message(ends.far, in, 900, &last, FAR), 1);
 	assert_int_equal(last, 1);
-	stream_close_all(pair, &ends);
+	ends_close(pair, &ends);
 }
 
 static void last_may_be_null(struct pair *pair)
@@ -240,9 +256,9 @@ static void last_may_be_null(struct pair *pair)
 	struct ends ends = open_one(pair);
 	char in[10];
 
-	stream_send(ends.near, 5, 1);
+	pattern_write(ends.near, 5, 1);
 	assert_code(shmipc_stream_read_message(ends.far, in, sizeof(in), NULL, FAR), 5);
-	stream_close_all(pair, &ends);
+	ends_close(pair, &ends);
 }
 
 static int answer(struct worker *worker)
@@ -283,7 +299,7 @@ static void a_call_brings_the_reply_to_its_own_request(struct pair *pair)
 	}
 	assert_code(shmipc_stream_end(ends.near), 0);
 	assert_code(worker_join(&call.worker), 0);
-	stream_close_all(pair, &ends);
+	ends_close(pair, &ends);
 }
 
 static void a_reply_that_is_too_long_is_emsgsize_and_its_rest_can_be_read(struct pair *pair)
@@ -292,13 +308,13 @@ static void a_reply_that_is_too_long_is_emsgsize_and_its_rest_can_be_read(struct
 	unsigned char in[1000];
 	int last = 7;
 
-	stream_send(ends.far, 1000, 1);
+	pattern_write(ends.far, 1000, 1);
 	assert_code(shmipc_stream_call(ends.near, "?", 1, in, 400, FAR), -EMSGSIZE);
 	assert_code(shmipc_stream_read_message(ends.near, in + 400, 600, &last, FAR), 600);
 	assert_int_equal(last, 1);
 	assert_true(pattern_is(in, 1000, 1));
 	assert_code(shmipc_stream_read(ends.far, in, 1, FAR), 1);
-	stream_close_all(pair, &ends);
+	ends_close(pair, &ends);
 }
 
 static void a_call_without_a_reply_keeps_its_deadline(struct pair *pair)
@@ -325,6 +341,7 @@ int main(int argc, char **argv)
 		ON_BOTH(a_message_may_be_empty),
 		ON_BOTH(an_empty_message_is_not_the_end_for_who_reads_bytes),
 		ON_BOTH(a_message_goes_on_with_more_through_every_way_to_write),
+		ON_BOTH(a_flush_ends_the_message_that_was_held_back),
 		ON_BOTH(a_write_of_nothing_ends_the_message_that_was_held_back),
 		ON_BOTH(a_message_larger_than_the_place_is_read_in_parts),
 		ON_BOTH(a_place_that_fits_exactly_gets_the_message_and_its_end),

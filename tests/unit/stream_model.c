@@ -161,6 +161,8 @@ static void step_write(struct flow *flow)
 	case 4:
 		r = shmipc_stream_flush(flow->from, 0);
 		must(r == 0 || r == -EAGAIN);
+		if (!r && flow->open)
+			mark(flow, true);
 		return;
 	default:
 		if (!flow->open)
@@ -321,7 +323,7 @@ static void play(struct pair *pair, const struct shmipc_session_options *options
 	memset(flows, 0, sizeof(flows));
 	session_pair_open(pair, options, options);
 	for (i = 0; i < STREAMS; i++) {
-		ends[i] = stream_open(pair);
+		ends[i] = ends_open(pair);
 		flows[2 * i] = (struct flow){ .from = ends[i].near, .to = ends[i].far, .key = 2 * i };
 		flows[2 * i + 1] = (struct flow){ .from = ends[i].far, .to = ends[i].near, .key = 2 * i + 1 };
 	}

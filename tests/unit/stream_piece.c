@@ -12,7 +12,7 @@
 static struct ends open_one(struct pair *pair)
 {
 	session_pair_open(pair, NULL, NULL);
-	return stream_open(pair);
+	return ends_open(pair);
 }
 
 static void submit(struct shmipc_stream *stream, size_t size, uint32_t tag)
@@ -51,7 +51,7 @@ static void what_is_submitted_is_received_in_one_piece(struct pair *pair)
 		piece = receive(ends.far, sizes[i], i);
 		assert_code(shmipc_stream_release(ends.far, &piece), 0);
 	}
-	stream_close_all(pair, &ends);
+	ends_close(pair, &ends);
 }
 
 static void what_is_written_up_to_32_kb_is_received_in_one_piece(struct pair *pair)
@@ -62,11 +62,11 @@ static void what_is_written_up_to_32_kb_is_received_in_one_piece(struct pair *pa
 	uint32_t i;
 
 	for (i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
-		stream_send(ends.near, sizes[i], i);
+		pattern_write(ends.near, sizes[i], i);
 		piece = receive(ends.far, sizes[i], i);
 		assert_code(shmipc_stream_release(ends.far, &piece), 0);
 	}
-	stream_close_all(pair, &ends);
+	ends_close(pair, &ends);
 }
 
 static void less_may_be_submitted_than_was_reserved(struct pair *pair)
@@ -80,7 +80,7 @@ static void less_may_be_submitted_than_was_reserved(struct pair *pair)
 	assert_code(shmipc_stream_submit(ends.near, &buffer, 10, 0, FAR), 0);
 	piece = receive(ends.far, 10, 1);
 	assert_code(shmipc_stream_release(ends.far, &piece), 0);
-	stream_close_all(pair, &ends);
+	ends_close(pair, &ends);
 }
 
 static void a_cancelled_buffer_is_never_sent(struct pair *pair)
@@ -95,14 +95,14 @@ static void a_cancelled_buffer_is_never_sent(struct pair *pair)
 	assert_code(shmipc_stream_submit(ends.near, &buffer, 10, 0, FAR), -EINVAL);
 	assert_code(shmipc_stream_read(ends.far, &byte, 1, 0), -EAGAIN);
 	submit(ends.near, 10, 1);
-	stream_take(ends.far, 10, 1);
+	pattern_read(ends.far, 10, 1);
 	assert_int_equal(stream_stats_of(ends.near).in_flight <= 10 + 1 + 2 * MESSAGE_CHARGE, 1);
-	stream_close_all(pair, &ends);
+	ends_close(pair, &ends);
 }
 
 static void a_second_buffer_is_ealready_until_the_first_is_gone(struct pair *pair)
 {
-	struct ends ends = open_one(pair), other = stream_open(pair);
+	struct ends ends = open_one(pair), other = ends_open(pair);
 	struct shmipc_buffer buffer, second;
 
 	assert_code(shmipc_stream_reserve(ends.near, 100, &buffer, FAR), 0);
@@ -115,7 +115,7 @@ static void a_second_buffer_is_ealready_until_the_first_is_gone(struct pair *pai
 	assert_code(shmipc_stream_discard(ends.far, 100, FAR), 100);
 	shmipc_stream_close(other.near);
 	shmipc_stream_close(other.far);
-	stream_close_all(pair, &ends);
+	ends_close(pair, &ends);
 }
 
 static void submitting_more_than_was_reserved_or_twice_is_einval(struct pair *pair)
@@ -133,12 +133,12 @@ static void submitting_more_than_was_reserved_or_twice_is_einval(struct pair *pa
 	assert_code(shmipc_stream_submit(ends.near, &buffer, 100, 0, FAR), 0);
 	assert_code(shmipc_stream_submit(ends.near, &buffer, 100, 0, FAR), -EINVAL);
 	assert_code(shmipc_stream_discard(ends.far, 200, soon(5)), 100);
-	stream_close_all(pair, &ends);
+	ends_close(pair, &ends);
 }
 
 static void a_buffer_of_another_stream_is_einval(struct pair *pair)
 {
-	struct ends ends = open_one(pair), other = stream_open(pair);
+	struct ends ends = open_one(pair), other = ends_open(pair);
 	struct shmipc_buffer buffer;
 
 	assert_code(shmipc_stream_reserve(ends.near, 100, &buffer, FAR), 0);
@@ -147,7 +147,7 @@ static void a_buffer_of_another_stream_is_einval(struct pair *pair)
 	assert_code(shmipc_stream_cancel(ends.near, &buffer), 0);
 	shmipc_stream_close(other.near);
 	shmipc_stream_close(other.far);
-	stream_close_all(pair, &ends);
+	ends_close(pair, &ends);
 }
 
 static void a_buffer_larger_than_a_lane_can_be_is_emsgsize(struct pair *pair)
@@ -158,12 +158,12 @@ static void a_buffer_larger_than_a_lane_can_be_is_emsgsize(struct pair *pair)
 
 	options.channel.memory_max = 1 << 20;
 	session_pair_open(pair, &options, &options);
-	ends = stream_open(pair);
+	ends = ends_open(pair);
 	assert_code(shmipc_stream_reserve(ends.near, (1 << 20) + 1, &buffer, FAR), -EMSGSIZE);
 	assert_code(shmipc_stream_reserve(ends.near, SIZE_MAX, &buffer, FAR), -EMSGSIZE);
 	submit(ends.near, 500000, 1);
-	stream_take(ends.far, 500000, 1);
-	stream_close_all(pair, &ends);
+	pattern_read(ends.far, 500000, 1);
+	ends_close(pair, &ends);
 }
 
 static void writing_and_submitting_keep_their_order(struct pair *pair)
@@ -173,13 +173,13 @@ static void writing_and_submitting_keep_their_order(struct pair *pair)
 
 	for (i = 0; i < 60; i++) {
 		if (i % 3)
-			stream_send(ends.near, i * 150 + 1, i);
+			pattern_write(ends.near, i * 150 + 1, i);
 		else
 			submit(ends.near, i * 150 + 1, i);
 	}
 	for (i = 0; i < 60; i++)
-		stream_take(ends.far, i * 150 + 1, i);
-	stream_close_all(pair, &ends);
+		pattern_read(ends.far, i * 150 + 1, i);
+	ends_close(pair, &ends);
 }
 
 /* Bytes held back come before a buffer that was reserved later. */
@@ -198,7 +198,7 @@ static void what_is_held_back_goes_before_a_buffer(struct pair *pair)
 	assert_int_equal(in[0], 'b');
 	assert_code(shmipc_stream_read(ends.far, in, 10, FAR), 2);
 	assert_memory_equal(in, "cd", 2);
-	stream_close_all(pair, &ends);
+	ends_close(pair, &ends);
 }
 
 static bool is_in_peers_lane(struct shmipc_session *session, const void *data, size_t size)
@@ -225,14 +225,14 @@ static void pieces_above_the_small_size_lie_in_the_peers_lane(struct pair *pair)
 	piece = receive(ends.far, SMALL_MAX + 1, 1);
 	assert_true(is_in_peers_lane(pair->server, piece.data, piece.size));
 	assert_code(shmipc_stream_release(ends.far, &piece), 0);
-	stream_send(ends.near, 30000, 2);
+	pattern_write(ends.near, 30000, 2);
 	assert_true(shmipc_stream_peek(ends.far, 30000, &data, FAR) >= 30000);
 	assert_true(is_in_peers_lane(pair->server, data, 30000));
 	piece = receive(ends.far, 30000, 2);
 	assert_true(is_in_peers_lane(pair->server, piece.data, piece.size));
 	assert_ptr_equal(piece.data, data);
 	assert_code(shmipc_stream_release(ends.far, &piece), 0);
-	stream_close_all(pair, &ends);
+	ends_close(pair, &ends);
 }
 
 /* What the writer stores after it submitted is seen by the reader: these are the same pages. */
@@ -251,7 +251,7 @@ static void a_received_piece_is_the_very_memory_that_was_written(struct pair *pa
 	written[49999] ^= 0xff;
 	assert_int_equal(((volatile const unsigned char *)piece.data)[49999], written[49999]);
 	assert_code(shmipc_stream_release(ends.far, &piece), 0);
-	stream_close_all(pair, &ends);
+	ends_close(pair, &ends);
 }
 
 static void pieces_may_be_released_in_any_order(struct pair *pair)
@@ -272,7 +272,7 @@ static void pieces_may_be_released_in_any_order(struct pair *pair)
 		assert_code(shmipc_stream_release(ends.far, &pieces[which]), 0);
 	}
 	assert_int_equal(stream_stats_of(ends.far).pinned, 0);
-	stream_close_all(pair, &ends);
+	ends_close(pair, &ends);
 }
 
 static int release(struct worker *worker)
@@ -294,9 +294,9 @@ static void another_thread_may_release_while_the_reader_waits(struct pair *pair)
 	worker_await_sleep(&reader.worker);
 	worker_start(&releasing.worker);
 	assert_code(worker_join(&releasing.worker), 0);
-	stream_send(ends.near, 10, 2);
+	pattern_write(ends.near, 10, 2);
 	assert_code(worker_join(&reader.worker), 10);
-	stream_close_all(pair, &ends);
+	ends_close(pair, &ends);
 }
 
 static void pieces_that_are_held_count_against_the_window(struct pair *pair)
@@ -308,7 +308,7 @@ static void pieces_that_are_held_count_against_the_window(struct pair *pair)
 
 	options.window = 65536;
 	session_pair_open(pair, NULL, &options);
-	ends = stream_open(pair);
+	ends = ends_open(pair);
 	submit(ends.near, 50000, 1);
 	first = receive(ends.far, 50000, 1);
 	session_look(pair->client);
@@ -317,7 +317,7 @@ static void pieces_that_are_held_count_against_the_window(struct pair *pair)
 	assert_code(shmipc_stream_release(ends.far, &first), 0);
 	assert_code(shmipc_stream_reserve(ends.near, 30000, &buffer, FAR), 0);
 	assert_code(shmipc_stream_cancel(ends.near, &buffer), 0);
-	stream_close_all(pair, &ends);
+	ends_close(pair, &ends);
 }
 
 static void a_rest_of_a_message_is_received_where_reading_left_off(struct pair *pair)
@@ -326,7 +326,7 @@ static void a_rest_of_a_message_is_received_where_reading_left_off(struct pair *
 	struct shmipc_piece piece;
 	unsigned char all[20000];
 
-	stream_send(ends.near, sizeof(all), 1);
+	pattern_write(ends.near, sizeof(all), 1);
 	assert_code(shmipc_stream_read(ends.far, all, 777, FAR), 777);
 	assert_code(shmipc_stream_receive(ends.far, &piece, FAR), 1);
 	assert_int_equal(piece.size, sizeof(all) - 777);
@@ -334,7 +334,7 @@ static void a_rest_of_a_message_is_received_where_reading_left_off(struct pair *
 	memcpy(all + 777, piece.data, piece.size);
 	assert_true(pattern_is(all, sizeof(all), 1));
 	assert_code(shmipc_stream_release(ends.far, &piece), 0);
-	stream_close_all(pair, &ends);
+	ends_close(pair, &ends);
 }
 
 static void the_pieces_of_a_large_write_say_which_is_the_last(struct pair *pair)
@@ -344,7 +344,7 @@ static void the_pieces_of_a_large_write_say_which_is_the_last(struct pair *pair)
 	struct shmipc_piece piece;
 	size_t at = 0;
 
-	stream_send(ends.near, sizeof(all), 1);
+	pattern_write(ends.near, sizeof(all), 1);
 	while (at < sizeof(all)) {
 		assert_code(shmipc_stream_receive(ends.far, &piece, FAR), 1);
 		assert_true(piece.size && piece.size <= sizeof(all) - at);
@@ -354,7 +354,7 @@ static void the_pieces_of_a_large_write_say_which_is_the_last(struct pair *pair)
 		assert_code(shmipc_stream_release(ends.far, &piece), 0);
 	}
 	assert_true(pattern_is(all, sizeof(all), 1));
-	stream_close_all(pair, &ends);
+	ends_close(pair, &ends);
 }
 
 static void receive_without_a_message_is_eagain_or_etimedout(struct pair *pair)
@@ -371,7 +371,7 @@ static void receive_without_a_message_is_eagain_or_etimedout(struct pair *pair)
 	assert_code(worker_join(&call.worker), 1);
 	assert_true(pattern_is(call.piece.data, 9000, 1));
 	assert_code(shmipc_stream_release(ends.far, &call.piece), 0);
-	stream_close_all(pair, &ends);
+	ends_close(pair, &ends);
 }
 
 int main(int argc, char **argv)

@@ -20,9 +20,9 @@ static void open_blocked(struct pair *pair, struct blocked *blocked)
 	memset(blocked, 0, sizeof(*blocked));
 	options.window = 8192;
 	session_pair_open(pair, &options, &options);
-	blocked->ends = stream_open(pair);
-	stream_fill(blocked->ends.near, 1000);
-	stream_fill(blocked->ends.near, 1);
+	blocked->ends = ends_open(pair);
+	fill_up(blocked->ends.near, 1000);
+	fill_up(blocked->ends.near, 1);
 }
 
 #define CALLS 12
@@ -72,7 +72,7 @@ static void deadline_0_is_eagain_in_every_call(struct pair *pair)
 	for (i = 0; i < CALLS; i++)
 		if (call_blocked(&b, i, 0) != -EAGAIN)
 			fail_msg("call %d says %zd", i, call_blocked(&b, i, 0));
-	stream_close_all(pair, &b.ends);
+	ends_close(pair, &b.ends);
 }
 
 static void a_deadline_that_passed_is_etimedout_in_every_call(struct pair *pair)
@@ -84,7 +84,7 @@ static void a_deadline_that_passed_is_etimedout_in_every_call(struct pair *pair)
 	for (i = 0; i < CALLS; i++)
 		if (call_blocked(&b, i, 1) != -ETIMEDOUT)
 			fail_msg("call %d says %zd", i, call_blocked(&b, i, 1));
-	stream_close_all(pair, &b.ends);
+	ends_close(pair, &b.ends);
 }
 
 static void a_deadline_is_kept_and_never_early_in_every_call(struct pair *pair)
@@ -103,7 +103,7 @@ static void a_deadline_is_kept_and_never_early_in_every_call(struct pair *pair)
 		assert_true(now_ns() >= deadline);
 		assert_true(now_ns() < deadline + 5000000000);
 	}
-	stream_close_all(pair, &b.ends);
+	ends_close(pair, &b.ends);
 }
 
 static void a_passed_deadline_still_lets_be_read_and_written_what_can_be(struct pair *pair)
@@ -113,13 +113,13 @@ static void a_passed_deadline_still_lets_be_read_and_written_what_can_be(struct 
 	int i;
 
 	session_pair_open(pair, NULL, NULL);
-	ends = stream_open(pair);
+	ends = ends_open(pair);
 	for (i = 0; i < 2; i++) {
 		assert_code(shmipc_stream_write(ends.near, "0123456789", 10, 0, i), 10);
 		assert_code(shmipc_stream_read(ends.far, in, 4, i), 4);
 		assert_code(shmipc_stream_discard(ends.far, 6, i), 6);
 	}
-	stream_close_all(pair, &ends);
+	ends_close(pair, &ends);
 }
 
 struct interrupted {
@@ -161,7 +161,7 @@ static void a_signal_ends_every_call_with_eintr(struct pair *pair)
 		if (call.worker.result != -EINTR)
 			fail_msg("call %d says %d", i, call.worker.result);
 	}
-	stream_close_all(pair, &b.ends);
+	ends_close(pair, &b.ends);
 }
 
 static void a_signal_to_be_restarted_ends_none(struct pair *pair)
@@ -185,10 +185,10 @@ static void a_signal_to_be_restarted_ends_none(struct pair *pair)
 		if (i)
 			assert_true(shmipc_stream_discard(b.ends.far, 8000, soon(200)) > 0);
 		else
-			stream_send(b.ends.far, 3, 1);
+			pattern_write(b.ends.far, 3, 1);
 		assert_true(worker_join(&call.worker) > 0);
 	}
-	stream_close_all(pair, &b.ends);
+	ends_close(pair, &b.ends);
 }
 
 /* The leader sleeps in the kernel, the follower on something private: both obey. */
@@ -199,8 +199,8 @@ static void a_signal_ends_the_call_of_a_follower_and_its_leader_sleeps_on(struct
 	char in[2][10];
 
 	session_pair_open(pair, NULL, NULL);
-	first = stream_open(pair);
-	second = stream_open(pair);
+	first = ends_open(pair);
+	second = ends_open(pair);
 	signals_count(0);
 	call_read(&leader, first.far, in[0], 10, SHMIPC_FOREVER);
 	worker_await_sleep(&leader.worker);
@@ -212,11 +212,11 @@ static void a_signal_ends_the_call_of_a_follower_and_its_leader_sleeps_on(struct
 	} while (!follower.worker.over && signals_seen < 1000);
 	assert_code(worker_join(&follower.worker), -EINTR);
 	worker_await_sleep(&leader.worker);
-	stream_send(first.near, 10, 1);
+	pattern_write(first.near, 10, 1);
 	assert_code(worker_join(&leader.worker), 10);
 	shmipc_stream_close(first.near);
 	shmipc_stream_close(first.far);
-	stream_close_all(pair, &second);
+	ends_close(pair, &second);
 }
 
 static void a_follower_leads_when_its_leader_is_interrupted_or_too_late(struct pair *pair)
@@ -227,8 +227,8 @@ static void a_follower_leads_when_its_leader_is_interrupted_or_too_late(struct p
 	int i;
 
 	session_pair_open(pair, NULL, NULL);
-	first = stream_open(pair);
-	second = stream_open(pair);
+	first = ends_open(pair);
+	second = ends_open(pair);
 	signals_count(0);
 	for (i = 0; i < 2; i++) {
 		call_read(&leader, first.far, in[0], 10, i ? soon(100) : SHMIPC_FOREVER);
@@ -241,12 +241,12 @@ static void a_follower_leads_when_its_leader_is_interrupted_or_too_late(struct p
 		}
 		assert_code(worker_join(&leader.worker), i ? -ETIMEDOUT : -EINTR);
 		worker_await_sleep(&follower.worker);
-		stream_send(second.near, 10, 1);
+		pattern_write(second.near, 10, 1);
 		assert_code(worker_join(&follower.worker), 10);
 	}
 	shmipc_stream_close(first.near);
 	shmipc_stream_close(first.far);
-	stream_close_all(pair, &second);
+	ends_close(pair, &second);
 }
 
 static void a_write_that_took_some_returns_how_many(struct pair *pair)
@@ -258,7 +258,7 @@ static void a_write_that_took_some_returns_how_many(struct pair *pair)
 
 	options.window = 65536;
 	session_pair_open(pair, &options, &options);
-	ends = stream_open(pair);
+	ends = ends_open(pair);
 	pattern_fill(out, sizeof(out), 1);
 	first = shmipc_stream_write(ends.near, out, sizeof(out), 0, soon(20));
 	assert_true(first > 0 && first < 65536);
@@ -275,7 +275,7 @@ static void a_write_that_took_some_returns_how_many(struct pair *pair)
 		first += got;
 		n -= got;
 	}
-	stream_close_all(pair, &ends);
+	ends_close(pair, &ends);
 }
 
 static void wait_tells_what_is_there(struct pair *pair)
@@ -288,13 +288,13 @@ static void wait_tells_what_is_there(struct pair *pair)
 	assert_code(shmipc_stream_wait(b.ends.far, both, FAR), both);
 	assert_code(shmipc_stream_wait(b.ends.far, SHMIPC_READABLE, FAR), SHMIPC_READABLE);
 	assert_code(shmipc_stream_wait(b.ends.far, SHMIPC_WRITABLE, FAR), SHMIPC_WRITABLE);
-	stream_send(b.ends.far, 5, 1);
+	pattern_write(b.ends.far, 5, 1);
 	assert_code(shmipc_stream_wait(b.ends.near, both, FAR), SHMIPC_READABLE);
 	assert_code(shmipc_stream_wait(b.ends.near, SHMIPC_WRITABLE, 0), -EAGAIN);
-	stream_take(b.ends.near, 5, 1);
+	pattern_read(b.ends.near, 5, 1);
 	assert_true(shmipc_stream_discard(b.ends.far, 8192, soon(5)) > 0);
 	assert_code(shmipc_stream_wait(b.ends.near, both, FAR), SHMIPC_WRITABLE);
-	stream_close_all(pair, &b.ends);
+	ends_close(pair, &b.ends);
 }
 
 static void wait_for_nothing_or_the_unknown_is_einval(struct pair *pair)
@@ -303,12 +303,12 @@ static void wait_for_nothing_or_the_unknown_is_einval(struct pair *pair)
 	struct ends ends;
 
 	session_pair_open(pair, NULL, NULL);
-	ends = stream_open(pair);
+	ends = ends_open(pair);
 	assert_code(shmipc_stream_wait(ends.near, 0, 0), -EINVAL);
 	for (bit = 0; bit < 32; bit++)
 		if (!((1u << bit) & (SHMIPC_READABLE | SHMIPC_WRITABLE)))
 			assert_code(shmipc_stream_wait(ends.near, 1u << bit, 0), -EINVAL);
-	stream_close_all(pair, &ends);
+	ends_close(pair, &ends);
 }
 
 static void a_wait_for_room_ends_when_the_reader_made_some(struct pair *pair)
@@ -322,7 +322,7 @@ static void a_wait_for_room_ends_when_the_reader_made_some(struct pair *pair)
 	assert_true(shmipc_stream_discard(b.ends.far, 8192, soon(5)) > 0);
 	assert_code(worker_join(&call.worker), SHMIPC_WRITABLE);
 	assert_true(shmipc_stream_write(b.ends.near, b.data, 1000, 0, 0) > 0);
-	stream_close_all(pair, &b.ends);
+	ends_close(pair, &b.ends);
 }
 
 static void an_end_a_reset_and_a_dead_session_are_both_events(struct pair *pair)
@@ -331,18 +331,18 @@ static void an_end_a_reset_and_a_dead_session_are_both_events(struct pair *pair)
 	struct ends ends, other;
 
 	session_pair_open(pair, NULL, NULL);
-	ends = stream_open(pair);
+	ends = ends_open(pair);
 	assert_code(shmipc_stream_end(ends.near), 0);
 	assert_code(shmipc_stream_wait(ends.far, SHMIPC_READABLE, FAR), SHMIPC_READABLE);
 	assert_true(shmipc_stream_wait(ends.near, SHMIPC_WRITABLE, FAR) & SHMIPC_WRITABLE);
-	other = stream_open(pair);
+	other = ends_open(pair);
 	assert_code(shmipc_stream_reset(other.near, 1), 0);
 	assert_code(shmipc_stream_wait(other.near, both, FAR), both);
 	assert_code(shmipc_stream_wait(other.far, SHMIPC_READABLE, FAR), SHMIPC_READABLE);
 	assert_code(shmipc_stream_wait(other.far, both, FAR), both);
 	shmipc_stream_close(other.near);
 	shmipc_stream_close(other.far);
-	other = stream_open(pair);
+	other = ends_open(pair);
 	assert_code(shmipc_session_shutdown(pair->client), 0);
 	assert_code(shmipc_stream_wait(other.near, both, FAR), both);
 	assert_code(shmipc_stream_wait(other.far, SHMIPC_READABLE, FAR), SHMIPC_READABLE);
