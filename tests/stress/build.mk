@@ -34,7 +34,7 @@ $(STRESS_OBJECTS): CPPFLAGS += -Ilibshmipc/src
 $(STRESS_CONTROLS:%=$(STRESS_BUILD)/control/%.o): WARNINGS += -Wno-missing-prototypes
 
 .PHONY: stress-programs
-stress-programs: $(STRESS_BUILD)/stress $(STRESS_BUILD)/hostile $(STRESS_CONTROLS:%=$(STRESS_BUILD)/control-%)
+stress-programs: $(STRESS_BUILD)/stress $(STRESS_BUILD)/hostile $(STRESS_BUILD)/sessions $(STRESS_CONTROLS:%=$(STRESS_BUILD)/control-%)
 
 $(STRESS_BUILD)/stress: $(STRESS_MAIN) $(STRESS_ARCHIVE)
 	$(CC) $(CFLAGS) $(CFLAGS_EXTRA) $(LDFLAGS) -pthread -o $@ $^
@@ -50,6 +50,11 @@ $(STRESS_BUILD)/control/late_produce.o: libshmipc/src/channel/produce.c tests/st
 STRESS_HOSTILE := hostile victim attacker attacks_on_words attacks_on_sockets attacks_on_segments attacks_on_handover
 
 $(STRESS_BUILD)/hostile: $(STRESS_HOSTILE:%=$(STRESS_BUILD)/%.o) $(STRESS_SIDE) $(STRESS_ARCHIVE)
+	$(CC) $(CFLAGS) $(CFLAGS_EXTRA) $(LDFLAGS) -pthread -o $@ $^
+
+STRESS_SESSIONS := sessions crowd talk talk_write talk_read link
+
+$(STRESS_BUILD)/sessions: $(STRESS_SESSIONS:%=$(STRESS_BUILD)/%.o) $(STRESS_SIDE) $(STRESS_ARCHIVE)
 	$(CC) $(CFLAGS) $(CFLAGS_EXTRA) $(LDFLAGS) -pthread -o $@ $^
 
 define STRESS_CONTROL_RULE
