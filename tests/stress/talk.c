@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -109,11 +110,16 @@ void talk_begin(struct talk *talk, struct shmipc_stream *stream, bool opener, ui
 	talk->stop_at = rng_below(&rng, flows[0].total + 1);
 	talk->rng_out = rng_next(&rng) + opener;
 	talk->rng_in = rng_next(&rng) + opener;
+	talk->out_room = malloc(2 * TALK_ROOM);
+	if (!talk->out_room)
+		talk_fail(talk, "no memory", 0);
+	talk->in_room = talk->out_room + TALK_ROOM;
 	pthread_mutex_init(&talk->lock, NULL);
 }
 
 void talk_end(struct talk *talk)
 {
 	shmipc_stream_close(talk->stream);
+	free(talk->out_room);
 	pthread_mutex_destroy(&talk->lock);
 }

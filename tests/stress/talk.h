@@ -19,6 +19,7 @@
 #include "shmipc/stream.h"
 
 #define TALK_HELD 3
+#define TALK_ROOM 200000
 
 enum ending {
 	ENDING_BOTH,  /* each side ends when it has said all */
@@ -44,11 +45,13 @@ struct talk {
 	uint64_t stop_at; /* where a part ends: of what the side that cuts it short does */
 
 	/* The writer's: */
+	unsigned char *out_room; /* TALK_ROOM bytes */
 	struct flow out;
 	uint64_t rng_out;
 	_Atomic bool written; /* all of it, or there is no use */
 
 	/* The reader's: */
+	unsigned char *in_room;
 	struct flow in;
 	uint64_t rng_in;
 	_Atomic bool read;

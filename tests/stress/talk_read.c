@@ -7,8 +7,6 @@
 
 #include "talk.h"
 
-#define ROOM 150000
-
 static void release_one(struct talk *talk)
 {
 	unsigned int which = (unsigned int)rng_below(&talk->rng_in, talk->held_count);
@@ -126,7 +124,7 @@ static enum talk_step receive(struct talk *talk, int64_t deadline)
 
 enum talk_step talk_read(struct talk *talk, int64_t deadline)
 {
-	static _Thread_local unsigned char room[ROOM];
+	unsigned char *room = talk->in_room;
 	size_t most, half;
 	struct iovec iov[2];
 
@@ -136,7 +134,7 @@ enum talk_step talk_read(struct talk *talk, int64_t deadline)
 		return stop(talk, TALK_OVER);
 	if (!talk->opener && talk->ending == ENDING_LEAVE && talk->in.at >= talk->stop_at)
 		return stop(talk, TALK_OVER);
-	most = rng_below(&talk->rng_in, 3) ? rng_below(&talk->rng_in, 5000) + 1 : rng_below(&talk->rng_in, ROOM) + 1;
+	most = rng_below(&talk->rng_in, 3) ? rng_below(&talk->rng_in, 5000) + 1 : rng_below(&talk->rng_in, TALK_ROOM) + 1;
 	half = most / 2;
 	if (talk->held_count && rng_below(&talk->rng_in, 3) == 0)
 		release_one(talk);

@@ -7,8 +7,6 @@
 
 #include "talk.h"
 
-#define ROOM 200000
-
 static size_t draw_size(struct talk *talk, size_t most)
 {
 	static const size_t edges[] = { 1, 112, 113, 4096, 4097, 32768, 32769, 65536 };
@@ -20,7 +18,7 @@ static size_t draw_size(struct talk *talk, size_t most)
 		size = edges[rng_below(rng, sizeof(edges) / sizeof(*edges))];
 		break;
 	case 1:
-		size = rng_below(rng, ROOM) + 1;
+		size = rng_below(rng, TALK_ROOM) + 1;
 		break;
 	case 2:
 		size = rng_below(rng, 20000) + 1;
@@ -54,7 +52,7 @@ static enum talk_step judge(struct talk *talk, const char *what, long long r, in
 
 static enum talk_step write_copied(struct talk *talk, int64_t deadline)
 {
-	static _Thread_local unsigned char room[ROOM];
+	unsigned char *room = talk->out_room;
 	size_t size = draw_size(talk, talk->limits->write), part;
 	bool all = talk->out.at + size == talk->out.total;
 	unsigned int flags = all			    ? (rng_below(&talk->rng_out, 2) ? SHMIPC_END : 0)
