@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "child.h"
+#include "session/internal.h"
 #include "session_pair.h"
 #include "shmipc/observe.h"
 
@@ -114,6 +116,65 @@ static void begin_and_end_are_told_at_level_debug(struct pair *pair)
 	listen_no_more();
 }
 
+static int wait_to_be_killed(struct shmipc_channel *channel, int control)
+{
+	(void)channel;
+	child_tell(control, 'r');
+	pause();
+	return 0;
+}
+
+static void a_peer_that_dies_is_a_warning_with_its_pid(struct pair *pair)
+{
+	struct shmipc_session_options options = session_options(pair);
+	const struct session_limits limits = { 1 << 20, 64 << 20, 1000 };
+	char expected[128];
+	struct child child;
+	int socket[2];
+
+	listen_from(SHMIPC_LOG_INFO);
+	child_start(&child, pair, &options.channel, wait_to_be_killed);
+	assert_int_equal(child_hear(child.control), 'r');
+	pair_sockets(socket);
+	assert_code(session_start(pair->a, socket[0], false, &options, &limits, &pair->client), 0);
+	pair->a = NULL;
+	pair->fini = session_pair_close;
+	snprintf(expected, sizeof(expected), " warn session: %llu ended: %s; the peer is process %d\n",
+		 (unsigned long long)pair->client->number, shmipc_strerror(-EPIPE), (int)child.pid);
+	child_kill(&child);
+	await((session_look(pair->client), shmipc_session_error(pair->client) == -EPIPE));
+	assert_int_equal(session_stats_of(pair->client).errors, 1);
+	assert_true(is_heard(expected));
+	assert_int_equal(heard.lines[SHMIPC_LOG_WARN], 1);
+	close(socket[1]);
+	listen_no_more();
+}
+
+static void the_trace_has_the_sessions_own_messages(struct pair *pair)
+{
+	char sent[64], received[64];
+
+	listen_from(SHMIPC_LOG_NONE);
+	assert_code(shmipc_protocol_trace_set(1), 0);
+	session_pair_open(pair, NULL, NULL);
+	snprintf(sent, sizeof(sent), "protocol: session %llu sent goodbye", (unsigned long long)pair->client->number);
+	snprintf(received, sizeof(received), "protocol: session %llu received goodbye",
+		 (unsigned long long)pair->server->number);
+	outbox_control(pair->client, MSG_RESTART, 7, 0);
+	session_look(pair->server);
+	assert_true(is_heard(" sent restart epoch=7\n"));
+	assert_true(is_heard(" received restart epoch=7\n"));
+	outbox_control(pair->server, MSG_RESTART_ANSWER, 7, -5);
+	session_look(pair->client);
+	assert_true(is_heard(" sent restart-answer epoch=7 status=-5\n"));
+	assert_true(is_heard(" received restart-answer epoch=7 status=-5\n"));
+	shmipc_session_shutdown(pair->client);
+	await((session_look(pair->server), shmipc_session_error(pair->server)));
+	assert_true(is_heard(sent));
+	assert_true(is_heard(received));
+	listen_no_more();
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -121,6 +182,8 @@ int main(int argc, char **argv)
 		ON_BOTH(a_writer_that_meets_the_peers_close_alarms_nobody),
 		ON_BOTH(a_writer_that_meets_the_peers_close_takes_nothing_from_readers),
 		ON_BOTH(begin_and_end_are_told_at_level_debug),
+		ON_BOTH_FORKING(a_peer_that_dies_is_a_warning_with_its_pid),
+		ON_BOTH(the_trace_has_the_sessions_own_messages),
 	};
 
 	return RUN_TESTS(tests, argc, argv);

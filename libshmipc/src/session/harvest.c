@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "../channel/ready.h"
+#include "../observe/log.h"
 #include "internal.h"
 
 /* Count and credit a message that is the session's private memory's, or would have been. -EBADMSG: more than was allowed. */
@@ -185,8 +186,10 @@ static int take_control_locked(struct shmipc_session *session, const struct shmi
 	case MSG_WINDOW:
 		return take_window_locked(session, NULL, m, NULL, credit);
 	case MSG_GOODBYE:
+		if (m->size)
+			return -EBADMSG;
 		session->goodbye = true;
-		return m->size ? -EBADMSG : -EPIPE;
+		return -EPIPE;
 	case MSG_RESTART:
 		if (m->size != sizeof(event->epoch) || event->kind)
 			return -EBADMSG;
@@ -257,6 +260,11 @@ static void tell_hooks(struct shmipc_session *session)
 	struct session_event event = session->event;
 
 	session->event.kind = 0;
+	if (event.kind == MSG_RESTART)
+		trace_session(TRACE_RECEIVED, session, "restart", "epoch=%llu", (unsigned long long)event.epoch);
+	else
+		trace_session(TRACE_RECEIVED, session, "restart-answer", "epoch=%llu status=%d",
+			      (unsigned long long)event.epoch, (int)event.status);
 	lock_take(&session->hooks_lock);
 	if (event.kind == MSG_RESTART && session->hooks.on_restart)
 		session->hooks.on_restart(session, event.epoch, session->hooks.arg);
@@ -362,5 +370,9 @@ int harvest(struct shmipc_session *session)
 	r = shmipc_channel_peek(session->channel, &m);
 	if (!r)
 		n += take_batch(session, &m, &r);
-	return likely(!r || r == -EAGAIN) ? n : session_fail(session, r);
+	if (likely(!r || r == -EAGAIN))
+		return n;
+	if (session->goodbye)
+		trace_session(TRACE_RECEIVED, session, "goodbye", "-");
+	return session_fail(session, r);
 }

@@ -284,6 +284,7 @@ struct shmipc_session {
 	_Atomic(struct session_driver *) driver; /* or NULL */
 
 	_Atomic int error; /* why it ended; 0: it did not */
+	bool goodbye;	   /* the peer ended it in so many words; before the error is set, with the lead */
 	_Atomic uint32_t refs;
 	_Atomic int64_t unhealthy_until;
 	_Atomic uint32_t room;	      /* changes when room came back */
@@ -317,7 +318,6 @@ struct shmipc_session {
 	struct table table;
 	uint32_t next_id;
 	uint32_t open; /* streams whose handles were not closed */
-	bool goodbye;  /* the peer said so */
 	struct waiter *followers, **followers_end;
 	_Atomic bool followed;				/* there are some; read anywhere */
 	struct shmipc_stream *accepted, **accepted_end; /* opened by the peer, and not taken; linked by ready_next */

@@ -8,6 +8,7 @@
  */
 #include <stdlib.h>
 
+#include "../observe/log.h"
 #include "internal.h"
 
 static inline uint16_t opening(const struct shmipc_stream *stream, uint16_t kind)
@@ -303,19 +304,27 @@ void outbox_control(struct shmipc_session *session, uint16_t kind, uint64_t valu
 	lock_release(&session->out_lock);
 	if (later)
 		watch_for_room(session);
+	if (kind == MSG_RESTART)
+		trace_session(TRACE_SENT, session, "restart", "epoch=%llu", (unsigned long long)value);
+	else if (kind == MSG_RESTART_ANSWER)
+		trace_session(TRACE_SENT, session, "restart-answer", "epoch=%llu status=%d", (unsigned long long)value,
+			      (int)status);
 }
 
 void outbox_end(struct shmipc_session *session, bool goodbye)
 {
 	const struct session_event event = { .kind = MSG_GOODBYE };
+	bool said = false;
 
 	lock_take(&session->out_lock);
 	if (goodbye && !flush_locked(session))
-		push_control_locked(session, &event);
+		said = !push_control_locked(session, &event);
 	while (session->owed)
 		delist_locked(session, &session->owed);
 	store_relaxed(&session->owing, false);
 	lock_release(&session->out_lock);
+	if (said)
+		trace_session(TRACE_SENT, session, "goodbye", "-");
 }
 
 void outbox_settle(struct shmipc_session *session)

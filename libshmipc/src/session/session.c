@@ -192,13 +192,14 @@ static void end_stream(struct shmipc_stream *stream, void *arg)
 	callback_due_locked(stream, DUE_READABLE | DUE_END);
 }
 
-/* An end that both sides wanted is nothing to alarm anybody with. */
-static void log_end(struct shmipc_session *session, int error)
+/* A close, by whichever side, is nothing to alarm anybody with. */
+static void log_end(struct shmipc_session *session, int error, bool closed)
 {
 	unsigned long long number = session->number;
 
-	if (error == -ESHUTDOWN || error == -EPIPE)
-		log_debug("session", "%llu ended: %s", number, shmipc_strerror(error));
+	if (closed)
+		log_debug("session", "%llu ended: %s", number,
+			  error == -EPIPE ? "the peer closed it" : shmipc_strerror(error));
 	else
 		log_warn("session", "%llu ended: %s; the peer is process %d", number, shmipc_strerror(error),
 			 (int)session->channel->peer_id.pid);
@@ -206,13 +207,14 @@ static void log_end(struct shmipc_session *session, int error)
 
 int session_fail(struct shmipc_session *session, int error)
 {
+	bool closed = error == -ESHUTDOWN || (error == -EPIPE && session->goodbye);
 	int none = 0;
 
 	if (!atomic_compare_exchange_strong(&session->error, &none, error))
 		return none;
 	store_relaxed(&session->record->error, error);
 	store_relaxed(&session->record->state, SESSION_RECORD_ENDED);
-	if (error != -ESHUTDOWN && !session->goodbye)
+	if (!closed)
 		tally(&session->counts.errors, 1);
 	outbox_end(session, error == -ESHUTDOWN);
 	shutdown(session->socket, SHUT_RDWR); /* for who watches it: what was sent stays to be read */
@@ -222,7 +224,7 @@ int session_fail(struct shmipc_session *session, int error)
 	lead_rouse(session, WAIT_ALL);
 	callback_signal(session);
 	timer_end(session);
-	log_end(session, error);
+	log_end(session, error, closed);
 	lock_take(&session->hooks_lock);
 	tell_end_locked(session);
 	lock_release(&session->hooks_lock);

@@ -85,7 +85,9 @@ static int wait_for_way(struct shmipc_stream *stream, int r, uint32_t room, int6
 		w.wants = WAIT_CREDIT;
 		break;
 	default:
-		if (r == -EPIPE || r == -EBADMSG)
+		if (r == -EPIPE)
+			lead_harvest(stream->session); /* what came before the end comes first, and ends the session */
+		else if (r == -EBADMSG)
 			session_fail(stream->session, r);
 		return r;
 	}
