@@ -90,7 +90,7 @@ int shmipc_stream_reset(struct shmipc_stream *stream, uint32_t code);
  *
  * Returns how many bytes were taken: all of them, unless the deadline passed or a signal came after some.
  * -EAGAIN: none now, and the deadline is 0. -ETIMEDOUT, -EINTR: none. -EPIPE, -ECONNRESET, or why the session ended;
- * -ESHUTDOWN also after shmipc_stream_end().
+ * -ESHUTDOWN also after shmipc_stream_end(). -EALREADY: a reserved buffer is open. -EINVAL: flags, or both of them.
  */
 ssize_t shmipc_stream_write(struct shmipc_stream *stream, const void *data, size_t size, unsigned int flags,
 			    int64_t deadline);
@@ -245,7 +245,7 @@ ssize_t shmipc_stream_discard(struct shmipc_stream *stream, size_t size, int64_t
  * One system call where the peer sleeps and this side goes to sleep. Since 0.1.
  *
  * Returns the reply's bytes. -EMSGSIZE: it is longer than @reply_size; its first bytes were stored, the rest is to be
- * read. Else as write and read.
+ * read. Else as write and read; the reply, or its rest, may then come later: reset the stream rather than use it again.
  */
 ssize_t shmipc_stream_call(struct shmipc_stream *stream, const void *request, size_t request_size, void *reply,
 			   size_t reply_size, int64_t deadline);

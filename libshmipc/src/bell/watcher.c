@@ -105,7 +105,6 @@ static int start_watcher_locked(void)
 	sigfillset(&all);
 	pthread_attr_init(&attributes);
 	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-	pthread_attr_setstacksize(&attributes, 256 << 10);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	r = -pthread_create(&thread, &attributes, watch_peers, (void *)(intptr_t)epoll_fd);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);

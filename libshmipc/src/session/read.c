@@ -367,7 +367,7 @@ ssize_t shmipc_stream_call(struct shmipc_stream *stream, const void *request, si
 
 	if (unlikely(!request_size))
 		return -EINVAL;
-	n = stream->buffer_open ? -EALREADY : write_bytes(stream, request, request_size, SHMIPC_LAZY, deadline);
+	n = write_bytes(stream, request, request_size, SHMIPC_LAZY, deadline);
 	if (unlikely(n != (ssize_t)request_size)) {
 		outbox_settle(stream->session);
 		return n < 0 ? n : -ETIMEDOUT;
@@ -375,6 +375,8 @@ ssize_t shmipc_stream_call(struct shmipc_stream *stream, const void *request, si
 	n = shmipc_stream_read_message(stream, reply, reply_size, &last, deadline);
 	outbox_settle(stream->session);
 	if (unlikely(n >= 0 && !last))
-		return (size_t)n == reply_size ? -EMSGSIZE : -EPIPE;
+		return (size_t)n == reply_size			       ? -EMSGSIZE
+		       : load_acquire(&stream->flags) & STREAM_GOT_END ? -EPIPE
+								       : -ETIMEDOUT;
 	return n;
 }

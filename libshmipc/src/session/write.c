@@ -345,6 +345,12 @@ static apart ssize_t write_slowly(struct shmipc_stream *stream, struct source *s
 	return (ssize_t)size;
 }
 
+/* Whether these are flags of a write: the message goes on, or that was all. */
+static bool are_flags(unsigned int flags)
+{
+	return !(flags & ~(SHMIPC_MORE | SHMIPC_END)) && flags != (SHMIPC_MORE | SHMIPC_END);
+}
+
 /* For call: @flags may be SHMIPC_LAZY. */
 ssize_t write_bytes(struct shmipc_stream *stream, const void *data, size_t size, unsigned int flags, int64_t deadline)
 {
@@ -355,6 +361,8 @@ ssize_t write_bytes(struct shmipc_stream *stream, const void *data, size_t size,
 	if (unlikely(r))
 		return r;
 	stream_touch(stream);
+	if (unlikely(stream->buffer_open))
+		return -EALREADY;
 	if (likely(!(flags & ~SHMIPC_LAZY) && size && size <= SHMIPC_INLINE_MAX && !stream->held_room)) {
 		r = push_small(stream, data, size, MSG_DATA | MSG_LAST, flags);
 		if (likely(!r)) {
@@ -369,9 +377,12 @@ ssize_t write_bytes(struct shmipc_stream *stream, const void *data, size_t size,
 ssize_t shmipc_stream_write(struct shmipc_stream *stream, const void *data, size_t size, unsigned int flags,
 			    int64_t deadline)
 {
-	if (unlikely(flags & ~(SHMIPC_MORE | SHMIPC_END) || (flags & SHMIPC_MORE && flags & SHMIPC_END) ||
-		     stream->buffer_open || size > SSIZE_MAX))
-		return stream->buffer_open ? -EALREADY : -EINVAL;
+	int r = session_check(stream->session);
+
+	if (unlikely(r))
+		return r;
+	if (unlikely(!are_flags(flags) || size > SSIZE_MAX))
+		return -EINVAL;
 	return write_bytes(stream, data, size, flags, deadline);
 }
 
@@ -381,8 +392,7 @@ ssize_t shmipc_stream_writev(struct shmipc_stream *stream, const struct iovec *i
 	struct source source = { .iov = iov };
 	int r, i;
 
-	if (count < 0 || count > IOV_MAX_COUNT || flags & ~(SHMIPC_MORE | SHMIPC_END) ||
-	    (flags & SHMIPC_MORE && flags & SHMIPC_END))
+	if (count < 0 || count > IOV_MAX_COUNT || !are_flags(flags))
 		return -EINVAL;
 	for (i = 0; i < count; i++) {
 		if (iov[i].iov_len > SSIZE_MAX - source.left)
@@ -508,8 +518,7 @@ int shmipc_stream_submit(struct shmipc_stream *stream, struct shmipc_buffer *buf
 
 	if (r)
 		return r;
-	if (!is_open_buffer(stream, buffer) || size > stream->buffer_size || flags & ~(SHMIPC_MORE | SHMIPC_END) ||
-	    (flags & SHMIPC_MORE && flags & SHMIPC_END))
+	if (!is_open_buffer(stream, buffer) || size > stream->buffer_size || !are_flags(flags))
 		return -EINVAL;
 	stream_touch(stream);
 	r = check_writable(stream);
