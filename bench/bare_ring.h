@@ -30,6 +30,7 @@
 #define BARE_SLOT 128
 #define BARE_INLINE 112
 #define BARE_DEPTH 256u               /* slots, where messages are small */
+#define BARE_BATCH (BARE_DEPTH / 2)
 #define BARE_MEMORY (16u << 20)       /* of large messages' buffers, one direction */
 
 struct bare_slot {

@@ -6,16 +6,23 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+void *copying_alloc(size_t size)
+{
+	size_t unit = size < 4096 ? 64 : 4096;
+
+	return aligned_alloc(unit, (size + unit - 1) & ~(unit - 1));
+}
+
 int copying_init(struct copying_end *c, int fd_out, int fd_in)
 {
-	size_t room;
-
 	c->fd_out = fd_out;
 	c->fd_in = fd_in;
+	c->filled = c->arrived = c->used = 0;
+	if (c->out)
+		return 0;
 	c->capacity = c->end.plan->size * c->end.plan->batch;
-	room = (c->capacity + 4095) & ~(size_t)4095;
-	c->out = aligned_alloc(4096, room);
-	c->in = aligned_alloc(4096, room);
+	c->out = copying_alloc(c->capacity);
+	c->in = copying_alloc(c->capacity);
 	return c->out && c->in ? 0 : -ENOMEM;
 }
 

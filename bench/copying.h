@@ -24,7 +24,10 @@ struct copying_end {
 	int (*wait_out)(struct copying_end *c);
 };
 
-/* For attach(): the buffers. They are released by copying_detach(). */
+/* A buffer for @size bytes: at the beginning of a page, or of a cache line where it is smaller; or NULL. */
+void *copying_alloc(size_t size);
+
+/* For attach() or open(): the buffers, if they are not there. They are released by copying_detach(). */
 int copying_init(struct copying_end *c, int fd_out, int fd_in);
 
 /* These serve as the functions of a struct transport. */

@@ -7,6 +7,7 @@
 
 #include <jansson.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -78,6 +79,19 @@ static double rings_per_sleep(const struct counts *a, const struct counts *b)
 	return (double)(a->rings + b->rings) / (a->sleeps + b->sleeps);
 }
 
+static void set_memory(struct row *row, const struct run *run)
+{
+	const struct memory_use *a = &run->side[0].memory, *b = &run->side[1].memory;
+	uint64_t count = row->plan.count;
+
+	row->shared_bytes = row->private_bytes = row->system_bytes = NAN;
+	if (!row->plan.workload->whole)
+		return;
+	row->shared_bytes = per_message(a->shared_bytes, b->shared_bytes, count);
+	row->private_bytes = per_message(a->private_bytes, b->private_bytes, count);
+	row->system_bytes = per_message(a->system_bytes, 0, count);
+}
+
 void figures_from_run(struct row *row, const struct run *run)
 {
 	const struct worker_result *timed = &run->side[row->plan.workload->timed_side];
@@ -90,7 +104,7 @@ void figures_from_run(struct row *row, const struct run *run)
 	row->p99_ns = quantile_ns(h, 0.99, 100);
 	row->p999_ns = quantile_ns(h, 0.999, 1000);
 	row->mean_ns = h->count ? ticks_to_ns(histogram_mean(h)) : NAN;
-	row->msgs_per_s = seconds > 0 ? count / seconds : NAN;
+	row->msgs_per_s = seconds > 0 && !row->plan.workload->whole ? count / seconds : NAN;
 	row->bytes_per_s = row->msgs_per_s * row->plan.size * row->plan.workload->transfers;
 	row->syscalls_per_msg = per_message(a->counts.syscalls, b->counts.syscalls, count);
 	row->syscalls_by = isnan(row->syscalls_per_msg) ? NULL : "transport";
@@ -99,6 +113,8 @@ void figures_from_run(struct row *row, const struct run *run)
 	if (isnan(row->wakes_per_msg))
 		row->wakes_per_msg = per_message(a->voluntary, b->voluntary, count);
 	row->cpu_ns_per_msg = per_message(a->cpu_ns, b->cpu_ns, count);
+	row->faults_per_msg = per_message(a->faults, b->faults, count);
+	set_memory(row, run);
 	row->instructions_per_msg = clocked_instructions(row, run);
 	row->rings_per_sleep = rings_per_sleep(&run->side[0].total, &run->side[1].total);
 	row->repeats = 1;
@@ -122,6 +138,36 @@ static double rank(const struct row *row)
 	return isnan(row->p50_ns) || !row->plan.workload->alternating ? -row->msgs_per_s : row->p50_ns;
 }
 
+static int compare_doubles(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* What a message took: its latency where there is one under way, else a share of the whole. */
+static double message_time(const struct row *row)
+{
+	return row->plan.workload->alternating ? row->p50_ns : 1e9 / row->msgs_per_s;
+}
+
+void figures_compare(struct row *row, const struct row *base, const struct row *mine, const struct row *theirs,
+		     unsigned int count)
+{
+	double ratio[99];
+	unsigned int i, n = 0;
+
+	row->against.base = NULL;
+	for (i = 0; i < count && i < sizeof(ratio) / sizeof(ratio[0]); i++) {
+		ratio[n] = message_time(&mine[i]) / message_time(&theirs[i]);
+		n += isfinite(ratio[n]);
+	}
+	if (!n)
+		return;
+	qsort(ratio, n, sizeof(ratio[0]), compare_doubles);
+	row->against = (struct against){ base, ratio[n / 2], ratio[n / 4], ratio[n - 1 - n / 4] };
+}
+
 static int compare_rows(const void *a, const void *b)
 {
 	double x = rank(a), y = rank(b);
@@ -131,10 +177,12 @@ static int compare_rows(const void *a, const void *b)
 
 void figures_median(struct row *median, struct row *rows, unsigned int count)
 {
+	struct against against = median->against;
 	unsigned int i;
 
 	qsort(rows, count, sizeof(rows[0]), compare_rows);
 	*median = rows[count / 2];
+	median->against = against;
 	median->repeats = count;
 	for (i = 0; i < count; i++) {
 		median->p50_low_ns = fmin(median->p50_low_ns, rows[i].p50_ns);
@@ -149,6 +197,16 @@ const char *row_sync(const struct row *row)
 	return row->plan.transport->flags & TRANSPORT_SPINS ? "polling" : "blocking";
 }
 
+const char *row_label(char *out, const struct row *row)
+{
+	const struct transport *transport = row->plan.transport;
+	bool stream = transport->level && !strcmp(transport->level, "stream");
+
+	snprintf(out, LABEL_SIZE, "%s%s%s", transport->name, stream ? " stream" : "",
+		 stream && !strcmp(transport->api, "place") ? " place" : "");
+	return out;
+}
+
 const char *row_cpus(const struct row *row)
 {
 	if (row->plan.cpu[0] < 0)
@@ -161,13 +219,23 @@ static struct json_t *number(double value)
 	return isfinite(value) ? json_real(value) : json_null();
 }
 
+static struct json_t *against_to_json(const struct against *against)
+{
+	char label[LABEL_SIZE];
+
+	return json_pack("{s:s, s:s, s:f, s:f, s:f}", "transport", row_label(label, against->base), "sync",
+			 row_sync(against->base), "ratio", against->ratio, "low", against->low, "high", against->high);
+}
+
 struct json_t *row_to_json(const struct row *row)
 {
 	const struct plan *plan = &row->plan;
-	json_t *j = json_pack("{s:s, s:s, s:s?, s:I, s:s, s:s, s:s, s:i, s:I, s:b, s:i}",
+	json_t *j = json_pack("{s:s, s:s, s:s?, s:s?, s:I, s:s, s:s, s:s, s:i, s:i, s:[i, i], s:I, s:b, s:i}",
 			      "workload", plan->workload->name, "transport", plan->transport->name,
-			      "level", plan->transport->level, "size", (json_int_t)plan->size, "sync", row_sync(row),
+			      "level", plan->transport->level, "api", plan->transport->api,
+			      "size", (json_int_t)plan->size, "sync", row_sync(row),
 			      "cpus", row_cpus(row), "touch", plan->touch ? "all" : "none", "batch", (int)plan->batch,
+			      "streams", (int)plan->streams, "threads", (int)plan->threads[0], (int)plan->threads[1],
 			      "count", (json_int_t)plan->count, "busy", row->busy, "repeats", (int)row->repeats);
 	const struct {
 		const char *name;
@@ -186,12 +254,18 @@ struct json_t *row_to_json(const struct row *row)
 		{ "wakes_per_msg", row->wakes_per_msg },
 		{ "cpu_ns_per_msg", row->cpu_ns_per_msg },
 		{ "instructions_per_msg", row->instructions_per_msg },
+		{ "faults_per_msg", row->faults_per_msg },
 		{ "rings_per_sleep", row->rings_per_sleep },
+		{ "shared_bytes", row->shared_bytes },
+		{ "private_bytes", row->private_bytes },
+		{ "system_bytes", row->system_bytes },
 	};
 	unsigned int i;
 
 	for (i = 0; j && i < sizeof(figures) / sizeof(figures[0]); i++)
 		json_object_set_new(j, figures[i].name, number(figures[i].value));
+	if (j && row->against.base)
+		json_object_set_new(j, "against", against_to_json(&row->against));
 	if (j)
 		json_object_set_new(j, "syscalls_by", row->syscalls_by ? json_string(row->syscalls_by) : json_null());
 	return j;

@@ -6,6 +6,12 @@
 
 struct json_t;
 
+/* How a row stands against another one: the time a message takes here / there. */
+struct against {
+	const struct row *base;  /* NULL: nothing to compare with */
+	double ratio, low, high; /* of the turns: the median, and the quarters beyond which the rest lies */
+};
+
 /* One line of the report: what was run, and what came out. NAN where something was not measured. */
 struct row {
 	struct plan plan;
@@ -15,7 +21,10 @@ struct row {
 	double p50_low_ns, p50_high_ns; /* over the repeats */
 	double msgs_per_s, bytes_per_s;
 	double syscalls_per_msg, switches_per_msg, wakes_per_msg, cpu_ns_per_msg, instructions_per_msg;
+	double faults_per_msg;
+	double shared_bytes, private_bytes, system_bytes; /* of an idle connection, both sides */
 	double rings_per_sleep;  /* NAN too when nobody slept */
+	struct against against;
 	const char *syscalls_by; /* who counted them: "tracepoint", "ptrace", "transport"; NULL: nobody */
 };
 
@@ -34,8 +43,20 @@ void figures_set_counted(struct row *row, const struct plan *plan, const struct 
 /* Of @count rows of the same plan, the median one: by p50, or by messages a second where there is no p50. */
 void figures_median(struct row *median, struct row *rows, unsigned int count);
 
+/*
+ * Sets how @row stands against @base: both were run @count times, in turns, @mine and @theirs being the runs in their
+ * order. A ratio is taken within each turn, so that what slows down a whole turn is not in it.
+ */
+void figures_compare(struct row *row, const struct row *base, const struct row *mine, const struct row *theirs,
+		     unsigned int count);
+
 /* The words under which a row's sync mode and processors are reported. */
 const char *row_sync(const struct row *row);
+
+#define LABEL_SIZE 48
+
+/* What was measured: "uds", "memfd", "memfd stream", "memfd stream place". Returns @out, of LABEL_SIZE bytes. */
+const char *row_label(char *out, const struct row *row);
 const char *row_cpus(const struct row *row);
 
 /* A new object for the report's "rows"; the caller owns it. */

@@ -43,7 +43,7 @@ static double target_ns(bool emulated)
 /* Whole batches, with as many messages to warm up as make sense. */
 static void set_count(struct plan *plan, uint64_t count)
 {
-	uint64_t batch = plan->batch, warmup = count / 10 + 4;
+	uint64_t batch = (uint64_t)plan->batch * plan->streams, warmup = count / 10 + 4;
 
 	if (warmup > 5000)
 		warmup = 5000;
@@ -58,7 +58,13 @@ static const char *reason_to_skip(const struct plan *plan)
 	bool polls = plan->transport->flags & TRANSPORT_SPINS ||
 		     (plan->transport->flags & TRANSPORT_SYNC && plan->sync == SYNC_POLLING);
 
-	return polls && plan->same_cpu ? "a side that spins keeps the other off their one processor" : NULL;
+	if (polls && plan->same_cpu)
+		return "a side that spins keeps the other off their one processor";
+	if (plan->transport->batch_most && plan->batch > plan->transport->batch_most)
+		return "its ring is too short for such a batch";
+	if (plan->streams > 1 && !plan->transport->open)
+		return "it has one conversation";
+	return workload_lacks(plan->workload, plan->transport);
 }
 
 static void add_row(struct bench *b, const struct transport *transport, size_t size, enum sync_mode sync)
@@ -66,6 +72,7 @@ static void add_row(struct bench *b, const struct transport *transport, size_t s
 	const struct options *o = &b->options;
 	struct row *row = &b->rows[b->count];
 	struct plan *plan = &row->plan;
+	char label[LABEL_SIZE];
 	const char *reason;
 
 	memset(row, 0, sizeof(*row));
@@ -75,6 +82,9 @@ static void add_row(struct bench *b, const struct transport *transport, size_t s
 	plan->sync = sync;
 	plan->size = size;
 	plan->batch = o->batch;
+	plan->streams = o->streams;
+	plan->threads[0] = o->threads[0];
+	plan->threads[1] = o->threads[1];
 	plan->touch = o->touch;
 	plan->alternating = o->workload->alternating;
 	plan->one_way = o->workload->transfers == 1;
@@ -82,10 +92,10 @@ static void add_row(struct bench *b, const struct transport *transport, size_t s
 	plan->cpu[0] = o->cpus == CPUS_FREE ? -1 : b->host.first_cpu;
 	plan->cpu[1] = o->cpus == CPUS_FREE ? -1 : plan->same_cpu ? b->host.first_cpu : b->host.second_cpu;
 	plan->timeout_s = o->timeout_s;
-	set_count(plan, o->count ? o->count : COUNT_LEAST);
+	set_count(plan, o->count ? o->count : o->workload->count ? o->workload->count : COUNT_LEAST);
 	reason = reason_to_skip(plan);
 	if (reason)
-		fprintf(stderr, "shmipc-bench: %s, %s skipped: %s\n", transport->name, row_sync(row), reason);
+		fprintf(stderr, "shmipc-bench: %s, %s skipped: %s\n", row_label(label, row), row_sync(row), reason);
 	else
 		b->count++;
 }
@@ -109,6 +119,23 @@ static void check_transports(struct options *o)
 	o->transport_count = kept;
 }
 
+/* What @row is to be compared with: the row of that name and size, in the same sync mode where it has several. */
+static unsigned int find_base(const struct bench *b, const struct row *row)
+{
+	unsigned int i, found = b->count;
+	char label[LABEL_SIZE];
+
+	for (i = 0; i < b->count && b->options.base; i++) {
+		const struct row *other = &b->rows[i];
+
+		if (other->plan.size != row->plan.size || strcmp(row_label(label, other), b->options.base))
+			continue;
+		if (found == b->count || other->plan.sync == row->plan.sync)
+			found = i;
+	}
+	return found;
+}
+
 static void plan_rows(struct bench *b)
 {
 	const struct options *o = &b->options;
@@ -124,15 +151,18 @@ static void plan_rows(struct bench *b)
 					add_row(b, o->transport[transport], o->size[size], o->sync[sync]);
 	if (!b->count)
 		options_reject("nothing is left to run");
+	for (size = 0; o->base && size < b->count; size++)
+		if (find_base(b, &b->rows[size]) == b->count)
+			options_reject("--base: '%s' is not among what is run", o->base);
 }
 
 static int execute(struct bench *b, const struct row *row, const struct plan *plan, enum probe_mode mode)
 {
-	char size[FORMAT_SIZE];
+	char size[FORMAT_SIZE], label[LABEL_SIZE];
 	int rc = run_execute(b->run, plan, mode);
 
 	if (rc)
-		fprintf(stderr, "shmipc-bench: %s %s, %s, %s bytes: %s\n", plan->workload->name, plan->transport->name,
+		fprintf(stderr, "shmipc-bench: %s %s, %s, %s bytes: %s\n", plan->workload->name, row_label(label, row),
 			row_sync(row), format_size(size, plan->size), b->run->error);
 	return rc;
 }
@@ -145,7 +175,7 @@ static int choose_count(struct bench *b, struct row *row)
 	double ns, target = target_ns(b->host.emulated);
 	int rc;
 
-	if (b->options.count)
+	if (b->options.count || row->plan.workload->count)
 		return 0;
 	for (;;) {
 		set_count(&plan, count);
@@ -200,6 +230,8 @@ static int count_row(struct bench *b, struct row *row)
 	enum syscalls_by by = choose_counter(b, row);
 	int rc = 0;
 
+	if (row->plan.workload->whole)
+		return 0;
 	if (by == SYSCALLS_PTRACE)
 		rc = count_in(b, row, PROBE_PTRACE, TRACED_COUNT);
 	else if (by == SYSCALLS_TRACEPOINT)
@@ -218,50 +250,68 @@ static int run_row(struct bench *b, struct row *row)
 	return rc;
 }
 
-/* Everything once: a row is shown as soon as it is there. */
-static int run_once(struct bench *b)
+/* Row @i was run as often as it should be: what comes out, with what was not counted yet. */
+static int show_row(struct bench *b, unsigned int i, struct row *taken)
 {
-	unsigned int i;
+	unsigned int repeat = b->options.repeat;
 	int rc;
 
-	report_head(b->table);
-	for (i = 0; i < b->count; i++) {
-		rc = choose_count(b, &b->rows[i]);
-		if (!rc)
-			rc = run_row(b, &b->rows[i]);
-		if (!rc)
-			rc = count_row(b, &b->rows[i]);
-		if (rc)
-			return rc;
+	figures_median(&b->rows[i], &taken[i * repeat], repeat);
+	rc = count_row(b, &b->rows[i]);
+	if (!rc)
 		report_row(b->table, &b->rows[i]);
-	}
-	return 0;
+	return rc;
 }
 
-/* Everything several times, in turns, so that a slow minute of the host hits all alike. */
-static int run_repeated(struct bench *b)
+/*
+ * Everything @repeat times, in turns, so that a slow minute of the host hits all alike. Each run goes to @taken. Where
+ * there is one turn only, a row is shown as soon as it is there.
+ */
+static int run_turns(struct bench *b, struct row *taken)
 {
 	unsigned int repeat = b->options.repeat, i, r;
+	int rc = 0;
+
+	for (r = 0; r < repeat && !rc; r++) {
+		if (repeat > 1)
+			fprintf(stderr, "shmipc-bench: turn %u of %u\n", r + 1, repeat);
+		for (i = 0; i < b->count && !rc; i++) {
+			if (!r)
+				rc = choose_count(b, &b->rows[i]);
+			if (rc)
+				return rc;
+			taken[i * repeat + r] = b->rows[i];
+			rc = run_row(b, &taken[i * repeat + r]);
+			if (!rc && repeat == 1)
+				rc = show_row(b, i, taken);
+		}
+	}
+	return rc;
+}
+
+static void compare_all(struct bench *b, const struct row *taken)
+{
+	unsigned int repeat = b->options.repeat, i, base;
+
+	for (i = 0; i < b->count; i++) {
+		base = find_base(b, &b->rows[i]);
+		if (base < b->count && base != i)
+			figures_compare(&b->rows[i], &b->rows[base], &taken[i * repeat], &taken[base * repeat], repeat);
+	}
+}
+
+static int run_all(struct bench *b)
+{
+	unsigned int repeat = b->options.repeat, i;
 	struct row *taken = calloc((size_t)b->count * repeat, sizeof(*taken));
 	int rc = taken ? 0 : -1;
 
-	for (i = 0; i < b->count && !rc; i++)
-		rc = choose_count(b, &b->rows[i]);
-	for (r = 0; r < repeat && !rc; r++) {
-		fprintf(stderr, "shmipc-bench: turn %u of %u\n", r + 1, repeat);
-		for (i = 0; i < b->count && !rc; i++) {
-			taken[i * repeat + r] = b->rows[i];
-			rc = run_row(b, &taken[i * repeat + r]);
-		}
-	}
 	if (!rc)
-		report_head(b->table);
-	for (i = 0; i < b->count && !rc; i++) {
-		figures_median(&b->rows[i], &taken[i * repeat], repeat);
-		rc = count_row(b, &b->rows[i]);
-		if (!rc)
-			report_row(b->table, &b->rows[i]);
-	}
+		rc = run_turns(b, taken);
+	if (!rc)
+		compare_all(b, taken);
+	for (i = 0; i < b->count && repeat > 1 && !rc; i++)
+		rc = show_row(b, i, taken);
 	free(taken);
 	return rc;
 }
@@ -304,6 +354,7 @@ static int finish(struct bench *b)
 {
 	int rc;
 
+	report_against(b->table, b->rows, b->count);
 	report_legend(b->table, b->rows, b->count);
 	if (!b->options.json)
 		return 0;
@@ -325,9 +376,10 @@ static int measure(const struct workload *workload, int argc, char **argv)
 	b.run = run_create();
 	if (!b.run)
 		abort();
+	report_head(b.table, workload);
 	rc = b.options.busy ? load_start() : 0;
 	if (!rc)
-		rc = b.options.repeat > 1 ? run_repeated(&b) : run_once(&b);
+		rc = run_all(&b);
 	load_stop();
 	if (!rc)
 		rc = finish(&b);

@@ -11,7 +11,8 @@
 #include "workload.h"
 
 #define SIZE_LIMIT (UINT64_C(64) << 20)
-#define BATCH_LIMIT 128
+#define BATCH_LIMIT 65536
+#define STREAMS_LIMIT 1024
 #define COUNT_LIMIT UINT64_C(1000000000)
 
 void options_reject(const char *format, ...)
@@ -53,7 +54,9 @@ void options_help(FILE *out)
 		"       shmipc-bench plot [--svg FILE] [--png FILE] [--text] FILE…   latency by size, with gnuplot\n"
 		"       shmipc-bench --list | --help | --version\n\n"
 		"  -t, --transport A,B     which; default and \"all\": those that work on this host\n"
-		"  -l, --level channel     which layer of shmipc; more come with the library\n"
+		"  -l, --level LEVELS      channel, stream: which layer of shmipc; default channel for ping-pong and\n"
+		"                          stream, stream for the others\n"
+		"  -a, --api APIS          copy, place: of streams, write and read, or reserve and receive; default copy\n"
 		"  -s, --size 64,4k,1m     bytes of a message; default 64\n"
 		"  -n, --count N           messages per row; default: as many as a short time holds\n"
 		"  -c, --cpus WHERE        same: both sides on one processor; different: on two; free: where the\n"
@@ -62,8 +65,11 @@ void options_help(FILE *out)
 		"                          a list runs each; default demand\n"
 		"  -m, --touch all|none    write, read and check every byte (default), or none\n"
 		"  -b, --batch N           stream: publish N messages together; default 1\n"
+		"  -N, --streams N         stream: to N conversations in turn; default 1\n"
+		"  -P, --threads N[,M]     stream: side 0 has N threads and side 1 M, or N too; default 1\n"
 		"  -B, --busy              keep all processors busy with other work meanwhile\n"
 		"  -r, --repeat R          run everything R times, transports taking turns; report the median row\n"
+		"  -V, --base NAME         compare the rest with this one, turn by turn; as the table names it\n"
 		"  -j, --json FILE         write the figures there; - is standard output, and the table goes to\n"
 		"                          standard error\n"
 		"  -S, --syscalls-by WHO   who counts system calls: tracepoint (the kernel), transport (the code that\n"
@@ -105,35 +111,100 @@ static void parse_size(struct options *o, const char *text)
 	o->size[o->size_count++] = value << shift;
 }
 
-static void add_transport(struct options *o, const struct transport *transport)
+static bool is_among(const char *word, const char *const *list, unsigned int count)
 {
 	unsigned int i;
 
-	for (i = 0; i < o->transport_count; i++)
-		if (o->transport[i] == transport)
-			return;
-	o->transport[o->transport_count++] = transport;
+	for (i = 0; i < count; i++)
+		if (!strcmp(list[i], word))
+			return true;
+	return false;
 }
 
-static void add_all_transports(struct options *o)
+/* Adds to a list whose items stay where they are: in the arguments. */
+static void add_word(const char **list, unsigned int *count, const char *word)
 {
-	unsigned int i;
-
-	o->all_transports = true;
-	for (i = 0; i < transport_count; i++)
-		add_transport(o, transports[i]);
+	if (!is_among(word, list, *count))
+		list[(*count)++] = word;
 }
 
 static void parse_transport(struct options *o, const char *text)
 {
-	const struct transport *transport = transport_find(text);
+	unsigned int i;
 
-	if (transport)
-		add_transport(o, transport);
-	else if (!strcmp(text, "all"))
-		add_all_transports(o);
+	for (i = 0; i < transport_count && strcmp(transports[i]->name, text); i++)
+		;
+	if (!strcmp(text, "all"))
+		o->all_transports = true;
+	else if (i < transport_count)
+		add_word(o->name, &o->name_count, text);
 	else
 		options_reject("--transport: there is no '%s'; --list shows what there is", text);
+}
+
+static void parse_level(struct options *o, const char *text)
+{
+	if (strcmp(text, "channel") && strcmp(text, "stream"))
+		options_reject("--level: '%s' is none of channel, stream", text);
+	add_word(o->level, &o->level_count, text);
+}
+
+static void parse_api(struct options *o, const char *text)
+{
+	if (strcmp(text, "copy") && strcmp(text, "place"))
+		options_reject("--api: '%s' is none of copy, place", text);
+	add_word(o->api, &o->api_count, text);
+}
+
+/* Is @transport, by what it is and not by its name, one of those that were asked for? The channel has one api. */
+static bool is_wanted(const struct options *o, const struct transport *transport)
+{
+	if (!transport->level)
+		return true;
+	return is_among(transport->level, o->level, o->level_count) &&
+	       (!strcmp(transport->level, "channel") || is_among(transport->api, o->api, o->api_count));
+}
+
+static void add_named(struct options *o, const char *name)
+{
+	unsigned int i, added = 0;
+
+	for (i = 0; i < transport_count; i++) {
+		const struct transport *transport = transports[i];
+
+		if (strcmp(transport->name, name) || !is_wanted(o, transport))
+			continue;
+		o->transport[o->transport_count++] = transport;
+		added++;
+	}
+	if (!added)
+		options_reject("--transport: '%s' is nothing of that level and api", name);
+}
+
+static void add_all(struct options *o)
+{
+	unsigned int i;
+
+	for (i = 0; i < transport_count; i++)
+		if (is_wanted(o, transports[i]))
+			o->transport[o->transport_count++] = transports[i];
+}
+
+/* Names, levels and apis are known: what transports are that? */
+static void choose_transports(struct options *o)
+{
+	unsigned int i;
+
+	if (!o->name_count)
+		o->all_transports = true;
+	if (!o->api_count)
+		add_word(o->api, &o->api_count, "copy");
+	if (!o->level_count)
+		add_word(o->level, &o->level_count, o->workload->level);
+	if (o->all_transports)
+		add_all(o);
+	for (i = 0; i < o->name_count && !o->all_transports; i++)
+		add_named(o, o->name[i]);
 }
 
 static void parse_sync(struct options *o, const char *text)
@@ -149,13 +220,6 @@ static void parse_sync(struct options *o, const char *text)
 		if (o->sync[i] == mode)
 			return;
 	o->sync[o->sync_count++] = mode;
-}
-
-static void parse_level(struct options *o, const char *text)
-{
-	(void)o;
-	if (strcmp(text, "channel"))
-		options_reject("--level: '%s' is not there yet; only channel is", text);
 }
 
 static void parse_list(struct options *o, const char *option, char *text,
@@ -181,6 +245,14 @@ static unsigned int parse_word(const char *option, const char *text, const char 
 		if (!strcmp(text, words[i]))
 			return i;
 	options_reject("%s: '%s' is not known", option, text);
+}
+
+static void parse_threads(struct options *o, char *text)
+{
+	const char *sender = strsep(&text, ",");
+
+	o->threads[0] = parse_number("--threads", sender, 1, STREAMS_LIMIT);
+	o->threads[1] = text ? parse_number("--threads", text, 1, STREAMS_LIMIT) : o->threads[0];
 }
 
 static void parse_option(struct options *o, int c, char *value)
@@ -216,11 +288,23 @@ static void parse_option(struct options *o, int c, char *value)
 	case 'b':
 		o->batch = parse_number("--batch", value, 1, BATCH_LIMIT);
 		break;
+	case 'a':
+		parse_list(o, "--api", value, parse_api);
+		break;
+	case 'N':
+		o->streams = parse_number("--streams", value, 1, STREAMS_LIMIT);
+		break;
+	case 'P':
+		parse_threads(o, value);
+		break;
 	case 'B':
 		o->busy = true;
 		break;
 	case 'r':
 		o->repeat = parse_number("--repeat", value, 1, 99);
+		break;
+	case 'V':
+		o->base = value;
 		break;
 	case 'j':
 		o->json = value;
@@ -246,6 +330,10 @@ static void check_together(const struct options *o)
 	if (o->batch > 1 && o->workload->alternating)
 		options_reject("--batch: %s has one message under way, so there is nothing to publish together",
 			       o->workload->name);
+	if (o->streams > 1 && !o->workload->shared_out)
+		options_reject("--streams: %s has one conversation under way", o->workload->name);
+	if (o->threads[0] > o->streams || o->threads[1] > o->streams)
+		options_reject("--threads: more than there are streams");
 	for (i = 0; i < o->size_count; i++)
 		if (o->size[i] * o->batch > SIZE_LIMIT)
 			options_reject("--batch: %u messages of %zu bytes are more than %llum at a time", o->batch,
@@ -261,7 +349,9 @@ void options_parse(struct options *o, const struct workload *workload, int argc,
 		{ "touch", required_argument, NULL, 'm' },     { "batch", required_argument, NULL, 'b' },
 		{ "busy", no_argument, NULL, 'B' },            { "repeat", required_argument, NULL, 'r' },
 		{ "json", required_argument, NULL, 'j' },      { "timeout", required_argument, NULL, 'T' },
-		{ "syscalls-by", required_argument, NULL, 'S' },
+		{ "syscalls-by", required_argument, NULL, 'S' }, { "api", required_argument, NULL, 'a' },
+		{ "base", required_argument, NULL, 'V' },
+		{ "streams", required_argument, NULL, 'N' },   { "threads", required_argument, NULL, 'P' },
 		{ "help", no_argument, NULL, 'h' },            { NULL, 0, NULL, 0 },
 	};
 	int c;
@@ -269,17 +359,16 @@ void options_parse(struct options *o, const struct workload *workload, int argc,
 	memset(o, 0, sizeof(*o));
 	o->workload = workload;
 	o->touch = true;
-	o->batch = o->repeat = 1;
+	o->batch = o->repeat = o->streams = o->threads[0] = o->threads[1] = 1;
 	o->timeout_s = 120;
 	o->size[0] = 64;
 	o->size_count = 1;
 	o->sync[0] = SYNC_DEMAND;
 	o->sync_count = 1;
-	while ((c = getopt_long(argc, argv, "t:l:s:n:c:y:m:b:Br:j:T:S:h", options, NULL)) != -1)
+	while ((c = getopt_long(argc, argv, "t:l:a:s:n:c:y:m:b:N:P:Br:V:j:T:S:h", options, NULL)) != -1)
 		parse_option(o, c, optarg);
 	if (optind < argc)
 		options_reject("'%s' is not an option", argv[optind]);
-	if (!o->transport_count)
-		add_all_transports(o);
+	choose_transports(o);
 	check_together(o);
 }

@@ -7,6 +7,7 @@
 #include "transport.h"
 
 #define OPTIONS_LIST 32
+#define OPTIONS_TRANSPORTS 64
 
 enum cpus_choice { CPUS_DEFAULT, CPUS_SAME, CPUS_DIFFERENT, CPUS_FREE };
 
@@ -15,7 +16,11 @@ enum syscalls_by { SYSCALLS_AUTO, SYSCALLS_TRACEPOINT, SYSCALLS_TRANSPORT, SYSCA
 
 struct options {
 	const struct workload *workload;
-	const struct transport *transport[OPTIONS_LIST];
+	const char *name[OPTIONS_LIST]; /* of transports, as they were named */
+	unsigned int name_count;
+	const char *level[OPTIONS_LIST], *api[OPTIONS_LIST]; /* of ours; none: the workload's usual ones */
+	unsigned int level_count, api_count;
+	const struct transport *transport[OPTIONS_TRANSPORTS]; /* what comes of them */
 	unsigned int transport_count;
 	bool all_transports; /* those that do not work here are left out, not an error */
 	size_t size[OPTIONS_LIST];
@@ -24,9 +29,10 @@ struct options {
 	unsigned int sync_count;
 	enum cpus_choice cpus;
 	uint64_t count; /* 0: as many as fit into a fixed time */
-	unsigned int batch, repeat, timeout_s;
+	unsigned int batch, repeat, timeout_s, streams, threads[2];
 	enum syscalls_by syscalls_by;
 	bool touch, busy;
+	const char *base; /* what the rest is compared with; NULL: nothing */
 	const char *json; /* NULL: none */
 };
 

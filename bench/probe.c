@@ -85,10 +85,12 @@ bool probe_works(enum probe_mode mode)
 	return fd >= 0;
 }
 
-void probe_open(struct probe *probe, enum probe_mode mode)
+void probe_open(struct probe *probe, enum probe_mode mode, struct end *const *ends, unsigned int count)
 {
 	memset(probe, 0, sizeof(*probe));
 	probe->mode = mode;
+	probe->ends = ends;
+	probe->end_count = count;
 	probe->perf_fd = open_counter(mode);
 }
 
@@ -98,13 +100,17 @@ void probe_close(struct probe *probe)
 		close(probe->perf_fd);
 }
 
-void probe_read_counts(struct end *end, struct counts *counts)
+void probe_read_counts(struct end *const *ends, unsigned int count, struct counts *counts)
 {
-	counts->syscalls = counts->wakes = counts->rings = counts->sleeps = COUNT_UNKNOWN;
-	if (end->plan->transport->flags & TRANSPORT_SYSCALLS)
-		counts->syscalls = end->syscalls;
-	if (end->plan->transport->count)
-		end->plan->transport->count(end, counts);
+	const struct transport *transport = ends[0]->plan->transport;
+	unsigned int i;
+
+	counts->syscalls = counts->wakes = counts->rings = counts->sleeps = counts->memory = COUNT_UNKNOWN;
+	if (transport->flags & TRANSPORT_SYSCALLS)
+		for (counts->syscalls = i = 0; i < count; i++)
+			counts->syscalls += ends[i]->syscalls;
+	if (transport->count)
+		transport->count(ends[0], counts);
 }
 
 static void read_self(struct probe_result *r)
@@ -117,6 +123,7 @@ static void read_self(struct probe_result *r)
 	r->cpu_ns = (uint64_t)cpu.tv_sec * 1000000000 + cpu.tv_nsec;
 	r->voluntary = usage.ru_nvcsw;
 	r->switches = usage.ru_nvcsw + usage.ru_nivcsw;
+	r->faults = usage.ru_minflt + usage.ru_majflt;
 }
 
 static void mark(struct probe *probe, long what)
@@ -130,9 +137,9 @@ static uint64_t difference(uint64_t end, uint64_t begin)
 	return end == COUNT_UNKNOWN || begin == COUNT_UNKNOWN ? COUNT_UNKNOWN : end - begin;
 }
 
-void probe_begin(struct probe *probe, struct end *end)
+void probe_begin(struct probe *probe)
 {
-	probe_read_counts(end, &probe->at_begin.counts);
+	probe_read_counts(probe->ends, probe->end_count, &probe->at_begin.counts);
 	read_self(&probe->at_begin);
 	mark(probe, PROBE_MARK_BEGIN);
 	if (probe->perf_fd >= 0)
@@ -140,7 +147,7 @@ void probe_begin(struct probe *probe, struct end *end)
 	probe->at_begin.ticks = ticks_now();
 }
 
-void probe_end(struct probe *probe, struct end *end, struct probe_result *r)
+void probe_end(struct probe *probe, struct probe_result *r)
 {
 	const struct probe_result *b = &probe->at_begin;
 	uint64_t perf;
@@ -153,11 +160,12 @@ void probe_end(struct probe *probe, struct end *end, struct probe_result *r)
 	r->cpu_ns -= b->cpu_ns;
 	r->switches -= b->switches;
 	r->voluntary -= b->voluntary;
+	r->faults -= b->faults;
 	perf = read_perf(probe->perf_fd);
 	r->instructions = probe->mode == PROBE_INSTRUCTIONS ? perf : COUNT_UNKNOWN;
 	/* The call that stopped the counter is counted too. */
 	r->syscalls = probe->mode == PROBE_TRACEPOINT && perf != COUNT_UNKNOWN ? perf - 1 : COUNT_UNKNOWN;
-	probe_read_counts(end, &r->counts);
+	probe_read_counts(probe->ends, probe->end_count, &r->counts);
 	r->counts.syscalls = difference(r->counts.syscalls, b->counts.syscalls);
 	r->counts.wakes = difference(r->counts.wakes, b->counts.wakes);
 	r->counts.rings = difference(r->counts.rings, b->counts.rings);

@@ -18,6 +18,7 @@ struct probe_result {
 	uint64_t cpu_ns;       /* user and system */
 	uint64_t switches;     /* voluntary and not */
 	uint64_t voluntary;
+	uint64_t faults;       /* page faults, minor and major */
 	uint64_t instructions; /* user and kernel; in that mode */
 	uint64_t syscalls;     /* by tracepoint; in that mode */
 	struct counts counts;  /* by the transport */
@@ -26,17 +27,19 @@ struct probe_result {
 struct probe {
 	enum probe_mode mode;
 	int perf_fd;
+	struct end *const *ends;
+	unsigned int end_count;
 	struct probe_result at_begin;
 };
 
-/* A side opens its probe after attaching and calls begin and end around the measured messages. */
-void probe_open(struct probe *probe, enum probe_mode mode);
-void probe_begin(struct probe *probe, struct end *end);
-void probe_end(struct probe *probe, struct end *end, struct probe_result *result);
+/* A side opens its probe, for all of its ends, after attaching and calls begin and end around the measured messages. */
+void probe_open(struct probe *probe, enum probe_mode mode, struct end *const *ends, unsigned int count);
+void probe_begin(struct probe *probe);
+void probe_end(struct probe *probe, struct probe_result *result);
 void probe_close(struct probe *probe);
 
-/* What the transport counted so far. */
-void probe_read_counts(struct end *end, struct counts *counts);
+/* What the transport counted so far on one connection, the streams @ends. */
+void probe_read_counts(struct end *const *ends, unsigned int count, struct counts *counts);
 
 /* Does PROBE_INSTRUCTIONS or PROBE_TRACEPOINT work here? */
 bool probe_works(enum probe_mode mode);

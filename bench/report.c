@@ -49,6 +49,14 @@ static const char *format_rate(char *out, double value)
 	return format_scaled(out, value, units);
 }
 
+static const char *format_bytes(char *out, double value)
+{
+	if (!isfinite(value))
+		return strcpy(out, "-");
+	snprintf(out, CELL, "%.1fKB", value / 1000);
+	return out;
+}
+
 static const char *format_count(char *out, double value)
 {
 	if (!isfinite(value))
@@ -57,39 +65,115 @@ static const char *format_count(char *out, double value)
 	return out;
 }
 
-void report_head(FILE *out)
+/* The columns of a table of connections that are not in use. */
+static void print_idle_head(FILE *out)
 {
-	fprintf(out, "\n%-9s %-10s %-9s %5s %-9s %7s %7s %7s %7s %7s %7s %7s %7s %7s %7s %9s\n", "workload", "transport",
-		"sync", "size", "cpus", "p50", "p99", "p99.9", "mean", "msgs/s", "bytes/s", "sys/m", "csw/m", "wake/m",
-		"cpu/m", "instr/m");
+	fprintf(out, "\n%-10s %-22s %-9s %11s %9s %9s %9s %9s %9s\n", "workload", "transport", "sync", "connections",
+		"shared", "private", "system", "cpu/s", "csw/s");
 }
 
-void report_row(FILE *out, const struct row *row)
+static void print_idle_row(FILE *out, const struct row *row)
 {
-	char size[CELL], instructions[CELL] = "-";
-	char c[10][CELL];
+	const double all = row->plan.count;
+	char c[5][CELL], label[LABEL_SIZE];
+
+	fprintf(out, "%-10s %-22s %-9s %11llu %9s %9s %9s %9s %9s\n", row->plan.workload->name, row_label(label, row),
+		row_sync(row), (unsigned long long)row->plan.count, format_bytes(c[0], row->shared_bytes),
+		format_bytes(c[1], row->private_bytes), format_bytes(c[2], row->system_bytes),
+		format_time(c[3], row->cpu_ns_per_msg * all), format_count(c[4], row->switches_per_msg * all));
+}
+
+void report_head(FILE *out, const struct workload *workload)
+{
+	if (workload->whole)
+		print_idle_head(out);
+	else
+		fprintf(out, "\n%-10s %-22s %-9s %5s %-9s %7s %7s %7s %7s %7s %7s %7s %7s %7s %7s %7s %9s\n", "workload",
+			"transport", "sync", "size", "cpus", "p50", "p99", "p99.9", "mean", "msgs/s", "bytes/s", "sys/m",
+			"csw/m", "wake/m", "flt/m", "cpu/m", "instr/m");
+}
+
+static void print_row(FILE *out, const struct row *row)
+{
+	char size[CELL], label[LABEL_SIZE], instructions[CELL] = "-";
+	char c[11][CELL];
 
 	if (isfinite(row->instructions_per_msg))
 		snprintf(instructions, sizeof(instructions), "%.0f", row->instructions_per_msg);
-	fprintf(out, "%-9s %-10s %-9s %5s %-9s %7s %7s %7s %7s %7s %7s %7s %7s %7s %7s %9s\n",
-		row->plan.workload->name, row->plan.transport->name, row_sync(row), format_size(size, row->plan.size),
+	fprintf(out, "%-10s %-22s %-9s %5s %-9s %7s %7s %7s %7s %7s %7s %7s %7s %7s %7s %7s %9s\n",
+		row->plan.workload->name, row_label(label, row), row_sync(row), format_size(size, row->plan.size),
 		row_cpus(row), format_time(c[0], row->p50_ns), format_time(c[1], row->p99_ns),
 		format_time(c[2], row->p999_ns), format_time(c[3], row->mean_ns), format_rate(c[4], row->msgs_per_s),
 		format_rate(c[5], row->bytes_per_s), format_count(c[6], row->syscalls_per_msg),
 		format_count(c[7], row->switches_per_msg), format_count(c[8], row->wakes_per_msg),
-		format_time(c[9], row->cpu_ns_per_msg), instructions);
+		format_count(c[9], row->faults_per_msg), format_time(c[10], row->cpu_ns_per_msg), instructions);
+}
+
+void report_row(FILE *out, const struct row *row)
+{
+	if (row->plan.workload->whole)
+		print_idle_row(out, row);
+	else
+		print_row(out, row);
 	fflush(out);
+}
+
+static void print_against(FILE *out, const struct row *row)
+{
+	const struct against *a = &row->against;
+	char label[LABEL_SIZE], base[LABEL_SIZE], size[CELL];
+	const bool faster = a->ratio < 1;
+
+	fprintf(out, "%-22s %-9s %5s / %s, %s: %.4g", row_label(label, row), row_sync(row),
+		format_size(size, row->plan.size), row_label(base, a->base), row_sync(a->base), a->ratio);
+	if (row->repeats > 1)
+		fprintf(out, " (%.4g to %.4g)", a->low, a->high);
+	fprintf(out, ", %.3g times %s", faster ? 1 / a->ratio : a->ratio, faster ? "faster" : "the time");
+	if (row->repeats > 1 && a->low <= 1 && a->high >= 1)
+		fprintf(out, "; NOTE: the difference is smaller than the noise");
+	fprintf(out, "\n");
+}
+
+void report_against(FILE *out, const struct row *rows, unsigned int count)
+{
+	bool any = false;
+	unsigned int i;
+
+	for (i = 0; i < count; i++) {
+		if (!rows[i].against.base)
+			continue;
+		if (!any)
+			fprintf(out, "\nTime of a message here / there%s:\n",
+				rows[i].repeats > 1 ? ", median of the turns (and the middle half of them)" : "");
+		any = true;
+		print_against(out, &rows[i]);
+	}
+}
+
+static void print_idle_legend(FILE *out)
+{
+	fprintf(out, "\nOf one connection, both sides together: shared memory as the transport counts it, private memory of the\n"
+		     "processes, memory that the system has available less, the kernel's included. Of all: processor time\n"
+		     "and context switches in a second in which nothing happens.\n");
 }
 
 void report_legend(FILE *out, const struct row *rows, unsigned int count)
 {
 	const struct plan *plan = &rows[0].plan;
+	char label[LABEL_SIZE];
 	unsigned int i;
 
+	if (plan->workload->whole) {
+		print_idle_legend(out);
+		return;
+	}
 	fprintf(out,
-		"\nPer message (/m), both sides together: system calls, context switches, wake-ups, processor time%s. %s\n",
+		"\nPer message (/m), both sides together: system calls, context switches, wake-ups, page faults, processor time%s. %s\n",
 		plan->workload->transfers == 2 ? "; a message is one round trip, bytes/s counts both ways" : "",
 		plan->touch ? "Every byte was written, read and checked." : "Payload neither written nor read.");
+	if (plan->streams > 1)
+		fprintf(out, "%u conversations, of %u threads at the sending side and %u at the other.\n", plan->streams,
+			plan->threads[0], plan->threads[1]);
 	if (!plan->workload->alternating)
 		fprintf(out, "Published in groups of %u. Latency is from writing a message to receiving it, queueing included.\n",
 			plan->batch);
@@ -100,7 +184,7 @@ void report_legend(FILE *out, const struct row *rows, unsigned int count)
 	/* Where sides take turns there is nothing to save: each sleep needs its ring. */
 	for (i = 0; i < count; i++)
 		if (rows[i].rings_per_sleep > (plan->workload->alternating ? 1 : 0))
-			fprintf(out, "%s, %s, %zu bytes: %.3f rings per sleep\n", rows[i].plan.transport->name,
+			fprintf(out, "%s, %s, %zu bytes: %.3f rings per sleep\n", row_label(label, &rows[i]),
 				row_sync(&rows[i]), rows[i].plan.size, rows[i].rings_per_sleep);
 }
 

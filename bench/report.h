@@ -8,8 +8,9 @@
 #include "host.h"
 
 /* The table for people: a head, then a line per row as rows come in. */
-void report_head(FILE *out);
+void report_head(FILE *out, const struct workload *workload);
 void report_row(FILE *out, const struct row *row);
+void report_against(FILE *out, const struct row *rows, unsigned int count);
 void report_legend(FILE *out, const struct row *rows, unsigned int count);
 
 /* Writes {"host": …, "rows": […]} to @path, "-" for standard output. 0 or -errno. */

@@ -55,6 +55,37 @@ static void visit_pages(const struct wiring *wiring)
 		__atomic_fetch_or(memory + at, 0, __ATOMIC_RELAXED);
 }
 
+/* The streams that a workload wants to find. Each carries a message at once, so that side 1 takes them in order. */
+static int open_streams(struct worker *w)
+{
+	unsigned int i;
+	int rc;
+
+	if (w->plan->workload->connects)
+		return 0;
+	rc = worker_connect(w, w->ends[0]);
+	for (i = 0; i < w->end_count && !rc && !w->plan->workload->opens; i++) {
+		w->end = w->ends[i];
+		w->end->connected = w->ends[0];
+		rc = worker_open(w, w->end);
+		if (!rc && w->plan->transport->open)
+			rc = w->end->side ? worker_get(w, 0) : worker_put(w, 0, 0);
+	}
+	w->end = w->ends[0];
+	return rc;
+}
+
+static void close_streams(struct worker *w)
+{
+	unsigned int i;
+
+	if (w->plan->workload->connects)
+		return;
+	for (i = 0; i < w->end_count && !w->plan->workload->opens; i++)
+		worker_close(w, w->ends[i]);
+	worker_disconnect(w, w->ends[0]);
+}
+
 static int work(struct worker *w, struct run *run, enum probe_mode mode)
 {
 	const struct transport *transport = w->plan->transport;
@@ -65,18 +96,46 @@ static int work(struct worker *w, struct run *run, enum probe_mode mode)
 		return worker_fail(w, rc, "pinning to its processor", 0);
 	visit_pages(w->end->wiring);
 	histogram_init(&w->result->latency);
-	rc = transport->attach(w->end);
+	rc = transport->attach ? transport->attach(w->end) : 0;
 	if (rc)
 		return worker_fail(w, rc, "attaching", 0);
-	probe_open(&w->probe, mode);
+	rc = open_streams(w);
+	if (rc)
+		return rc;
+	probe_open(&w->probe, mode, w->ends, w->end_count);
 	pthread_barrier_wait(&run->gate);
 	rc = workload_run(w);
 	if (rc)
 		return rc;
 	pthread_barrier_wait(&run->gate);
 	probe_close(&w->probe);
+	close_streams(w);
 	if (transport->detach)
 		transport->detach(w->end);
+	return 0;
+}
+
+static int create_ends(struct worker *w, const struct wiring *wiring, int side)
+{
+	size_t size = (w->plan->transport->end_size + 127) & ~(size_t)127;
+	unsigned int i;
+
+	w->ends = calloc(w->plan->streams, sizeof(*w->ends));
+	for (i = 0; w->ends && i < w->plan->streams; i++) {
+		w->ends[i] = aligned_alloc(128, size);
+		if (!w->ends[i])
+			return -ENOMEM;
+		memset(w->ends[i], 0, size);
+		w->ends[i]->plan = w->plan;
+		w->ends[i]->wiring = wiring;
+		w->ends[i]->attached = w->ends[i]->connected = w->ends[0];
+		w->ends[i]->side = side;
+		w->ends[i]->stream = i;
+	}
+	if (!w->ends)
+		return -ENOMEM;
+	w->end_count = w->plan->streams;
+	w->end = w->ends[0];
 	return 0;
 }
 
@@ -84,20 +143,14 @@ static int work(struct worker *w, struct run *run, enum probe_mode mode)
 static void __attribute__((noreturn)) be_side(struct run *run, const struct plan *plan, const struct wiring *wiring,
 					      int side, enum probe_mode mode)
 {
-	struct worker w = { .plan = plan, .result = &run->side[side] };
-	size_t size = (plan->transport->end_size + 127) & ~(size_t)127;
+	struct worker w = { .plan = plan, .result = &run->side[side], .gate = &run->gate };
 
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL))
 		_exit(1);
 	if (mode == PROBE_PTRACE && (ptrace(PTRACE_TRACEME, 0, NULL, NULL) || raise(SIGSTOP)))
 		_exit(1);
-	w.end = aligned_alloc(128, size);
-	if (!w.end)
+	if (create_ends(&w, wiring, side))
 		_exit(1);
-	memset(w.end, 0, size);
-	w.end->plan = plan;
-	w.end->wiring = wiring;
-	w.end->side = side;
 	_exit(work(&w, run, mode) ? 1 : 0);
 }
 

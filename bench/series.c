@@ -34,6 +34,9 @@ static void add_row(struct series_set *set, const json_t *row)
 	const char *workload = json_string_value(json_object_get(row, "workload"));
 	const char *transport = json_string_value(json_object_get(row, "transport"));
 	const char *sync = json_string_value(json_object_get(row, "sync"));
+	const char *level = json_string_value(json_object_get(row, "level"));
+	const char *api = json_string_value(json_object_get(row, "api"));
+	bool stream = level && !strcmp(level, "stream"), place = stream && api && !strcmp(api, "place");
 	struct point point = { get_number(row, "size"), get_number(row, "p50_ns"),
 			       get_number(row, "instructions_per_msg") };
 	struct series *series;
@@ -48,7 +51,8 @@ static void add_row(struct series_set *set, const json_t *row)
 	if (!strcmp(sync, "blocking") || !strcmp(transport, "spin"))
 		snprintf(label, sizeof(label), "%s", transport);
 	else
-		snprintf(label, sizeof(label), "%s %s", transport, sync);
+		snprintf(label, sizeof(label), "%s%s%s %s", transport, stream ? " stream" : "", place ? " place" : "",
+			 sync);
 	series = find_series(set, label);
 	if (series && series->points < sizeof(series->point) / sizeof(series->point[0]) &&
 	    !series_at(series, point.size))

@@ -9,7 +9,7 @@
 
 /* A curve out of report files: one transport in one sync mode, by size of message. */
 struct series {
-	char label[64]; /* "uds", or "memfd adaptive" where a transport has modes */
+	char label[64]; /* "uds", or "memfd stream adaptive" where a transport has levels and modes */
 	size_t points;
 	struct point {
 		double size, p50_ns, instructions; /* NAN: not measured */

@@ -3,8 +3,11 @@
 #include "transport.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 extern const struct transport transport_doorbell, transport_memfd, transport_uds, transport_uds_epoll,
@@ -12,20 +15,10 @@ extern const struct transport transport_doorbell, transport_memfd, transport_uds
 
 /* In the order in which they are run and reported. */
 const struct transport *const transports[] = {
-	&transport_doorbell, &transport_memfd, &transport_uds,  &transport_uds_epoll,
+	&transport_doorbell, &transport_memfd, &transport_uds,	&transport_uds_epoll,
 	&transport_eventfd,  &transport_futex, &transport_pipe, &transport_spin,
 };
 const unsigned int transport_count = sizeof(transports) / sizeof(transports[0]);
-
-const struct transport *transport_find(const char *name)
-{
-	unsigned int i;
-
-	for (i = 0; i < transport_count; i++)
-		if (!strcmp(transports[i]->name, name))
-			return transports[i];
-	return NULL;
-}
 
 const char *sync_name(enum sync_mode mode)
 {
@@ -47,6 +40,24 @@ int wiring_map(struct wiring *wiring, size_t size)
 		return -errno;
 	wiring->memory = memory;
 	wiring->memory_size = size;
+	return 0;
+}
+
+/* Bound to an address of no length a Unix socket gets a name that nobody else has. */
+int wiring_listen(struct wiring *wiring)
+{
+	struct sockaddr_un name = { .sun_family = AF_UNIX };
+	socklen_t size = sizeof(name.sun_family);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	wiring->fd[0] = fd;
+	if (fd < 0 || bind(fd, (struct sockaddr *)&name, size) || listen(fd, SOMAXCONN))
+		return -errno;
+	memset(&name, 0, sizeof(name));
+	size = sizeof(name);
+	if (getsockname(fd, (struct sockaddr *)&name, &size))
+		return -errno;
+	snprintf(wiring->address, sizeof(wiring->address), "@%.*s", WIRING_ADDRESS - 2, name.sun_path + 1);
 	return 0;
 }
 

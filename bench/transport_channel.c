@@ -5,15 +5,9 @@
  * in one call.
  */
 #include <errno.h>
-#include <fcntl.h>
-#include <shmipc/channel.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
-#include "ticks.h"
-#include "transport.h"
-
-#define HANDOVER_NS (INT64_C(20) * 1000000000)
+#include "backend.h"
 
 /* How many times it waits without a look first, once a look found nothing. */
 #define PROBE_EVERY 16
@@ -26,47 +20,20 @@ struct channel_end {
 	unsigned int misses; /* receives since a look found something at once */
 };
 
-static int check_module(const char **why)
-{
-	int fd = open("/dev/shmipc", O_RDWR | O_CLOEXEC), rc = fd < 0 ? -errno : 0;
-
-	*why = rc == -EACCES ? "/dev/shmipc may not be opened" : "the module is not loaded (no /dev/shmipc)";
-	if (fd >= 0)
-		close(fd);
-	return rc;
-}
-
 static int prepare_channel(struct wiring *wiring, const struct plan *plan)
 {
 	(void)plan;
 	return socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, wiring->fd) ? -errno : 0;
 }
 
-/* The library's defaults, except that a lane may hold a few of the largest messages. */
-static void set_options(struct shmipc_channel_options *options, const struct plan *plan, enum shmipc_backend backend)
-{
-	static const enum shmipc_sync sync[SYNC_MODES] = {
-		[SYNC_DEMAND] = SHMIPC_SYNC_DEMAND,
-		[SYNC_ADAPTIVE] = SHMIPC_SYNC_ADAPTIVE,
-		[SYNC_POLLING] = SHMIPC_SYNC_POLLING,
-		[SYNC_TIMED] = SHMIPC_SYNC_TIMED,
-	};
-	uint64_t memory = (uint64_t)plan->size * (plan->batch + 3);
-
-	options->backend = backend;
-	options->sync = sync[plan->sync];
-	if (memory > options->memory_max)
-		options->memory_max = memory;
-}
-
 static int attach_channel(struct end *end, enum shmipc_backend backend)
 {
 	struct shmipc_channel_options options = SHMIPC_CHANNEL_OPTIONS_INIT;
 	struct channel_end *c = (struct channel_end *)end;
-	int64_t deadline = ticks_monotonic_ns() + HANDOVER_NS;
+	int64_t deadline = backend_deadline();
 	int rc;
 
-	set_options(&options, end->plan, backend);
+	backend_set_options(&options, end->plan, backend);
 	if (end->side)
 		return shmipc_channel_receive(end->wiring->fd[1], &options, deadline, &c->channel);
 	rc = shmipc_channel_create(&options, &c->channel);
@@ -143,23 +110,19 @@ static void count_channel(struct end *end, struct counts *counts)
 {
 	struct shmipc_channel_stats stats = { .size = sizeof(stats) };
 
-	if (shmipc_channel_stats(((struct channel_end *)end)->channel, &stats))
-		return;
-	counts->syscalls = stats.system_calls;
-	counts->wakes = stats.waits;
-	counts->rings = stats.rings;
-	counts->sleeps = stats.sleeps;
+	if (!shmipc_channel_stats(((struct channel_end *)end)->channel, &stats))
+		backend_count(&stats, counts);
 }
 
 #define CHANNEL_TRANSPORT                                                                                          \
-	.level = "channel", .flags = TRANSPORT_SYNC, .end_size = sizeof(struct channel_end),                       \
+	.level = "channel", .api = "place", .flags = TRANSPORT_SYNC, .end_size = sizeof(struct channel_end),                       \
 	.prepare = prepare_channel, .detach = detach_channel, .begin = begin_channel, .send = send_channel,        \
 	.receive = receive_channel, .done = done_channel, .count = count_channel
 
 const struct transport transport_doorbell = {
 	.name = "doorbell",
 	.summary = "shmipc on the kernel module",
-	.check = check_module,
+	.check = backend_check_module,
 	.attach = attach_doorbell,
 	CHANNEL_TRANSPORT,
 };

@@ -123,6 +123,7 @@ const struct transport transport_eventfd = {
 	.name = "eventfd",
 	.summary = "payload in shared memory, blocking eventfd to wake",
 	.flags = TRANSPORT_SYSCALLS,
+	.batch_most = BARE_BATCH,
 	.end_size = sizeof(struct eventfd_end),
 	.prepare = prepare_eventfd,
 	.attach = attach_eventfd,

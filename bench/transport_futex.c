@@ -121,6 +121,7 @@ const struct transport transport_futex = {
 	.name = "futex",
 	.summary = "payload in shared memory, futex wait and wake",
 	.flags = TRANSPORT_SYSCALLS,
+	.batch_most = BARE_BATCH,
 	.end_size = sizeof(struct futex_end),
 	.prepare = bare_map,
 	.attach = bare_attach,

@@ -43,6 +43,7 @@ const struct transport transport_spin = {
 	.name = "spin",
 	.summary = "the limit: bare shared memory, both sides spinning, no system call",
 	.flags = TRANSPORT_SPINS | TRANSPORT_SYSCALLS,
+	.batch_most = BARE_BATCH,
 	.end_size = sizeof(struct bare_end),
 	.prepare = bare_map,
 	.attach = bare_attach,

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The list of workloads, and the frame around each: warm-up, the measured part, cool-down. */
+/*
+ * The list of workloads; the frame around each: warm-up, the measured part, cool-down; and what they have in common:
+ * opening and closing, and a message that is filled, sent, received and checked.
+ */
 #include "workload.h"
 
 #include <stdio.h>
@@ -7,9 +10,12 @@
 
 #include "ticks.h"
 
-extern const struct workload workload_ping_pong, workload_stream;
+extern const struct workload workload_ping_pong, workload_stream, workload_call, workload_open_close, workload_connect,
+	workload_idle;
 
-const struct workload *const workloads[] = { &workload_ping_pong, &workload_stream };
+const struct workload *const workloads[] = {
+	&workload_ping_pong, &workload_stream, &workload_call, &workload_open_close, &workload_connect, &workload_idle,
+};
 const unsigned int workload_count = sizeof(workloads) / sizeof(workloads[0]);
 
 const struct workload *workload_find(const char *name)
@@ -22,6 +28,13 @@ const struct workload *workload_find(const char *name)
 	return NULL;
 }
 
+const char *workload_lacks(const struct workload *workload, const struct transport *transport)
+{
+	if ((workload->opens || workload->connects) && !transport->open)
+		return "it cannot open and close anything";
+	return NULL;
+}
+
 int worker_fail(struct worker *w, int rc, const char *doing, uint64_t number)
 {
 	if (!w->result->error[0])
@@ -30,18 +43,81 @@ int worker_fail(struct worker *w, int rc, const char *doing, uint64_t number)
 	return rc;
 }
 
-/* In parts, so that a disturbance of one part can be told from the rest. Parts are whole batches. */
-static int run_measured(struct worker *w, int (*run)(struct worker *, uint64_t, uint64_t, bool))
+int worker_connect(struct worker *w, struct end *end)
 {
-	uint64_t count = w->plan->count, done = 0, part, before, now;
+	int (*connect)(struct end *) = w->plan->transport->connect;
+	int rc;
+
+	end->connected = end;
+	rc = connect ? connect(end) : 0;
+	return rc ? worker_fail(w, rc, "connecting", 0) : 0;
+}
+
+int worker_open(struct worker *w, struct end *end)
+{
+	int (*open)(struct end *) = w->plan->transport->open;
+	int rc = open ? open(end) : 0;
+
+	return rc ? worker_fail(w, rc, "opening a stream", 0) : 0;
+}
+
+void worker_close(struct worker *w, struct end *end)
+{
+	if (w->plan->transport->close)
+		w->plan->transport->close(end);
+}
+
+void worker_disconnect(struct worker *w, struct end *end)
+{
+	if (w->plan->transport->disconnect)
+		w->plan->transport->disconnect(end);
+}
+
+int worker_put(struct worker *w, uint64_t number, unsigned int flags)
+{
+	void *buf;
+	int rc = worker_begin(w, number, &buf);
+
+	if (rc)
+		return rc;
+	if (w->plan->touch)
+		touch_fill(buf, w->plan->size, worker_base(w, number, w->end->side));
+	return worker_send(w, number, flags);
+}
+
+int worker_get(struct worker *w, uint64_t number)
+{
+	const void *buf;
+	int rc = worker_receive(w, number, &buf);
+
+	if (rc)
+		return rc;
+	if (w->plan->touch && !touch_check(buf, w->plan->size, worker_base(w, number, !w->end->side)))
+		return worker_fail(w, -EBADMSG, "checking the bytes received", number);
+	return worker_done(w, number);
+}
+
+static int run(struct worker *w, uint64_t first, uint64_t count, bool measure)
+{
+	int (*one)(struct worker *, uint64_t, uint64_t, bool) = w->plan->workload->run[w->end->side];
+
+	if (w->plan->threads[w->end->side] > 1)
+		return threads_run(w, one, first, count, measure);
+	return one(w, first, count, measure);
+}
+
+/* In parts, so that a disturbance of one part can be told from the rest. Parts are whole batches of every stream. */
+static int run_measured(struct worker *w, uint64_t first, uint64_t count)
+{
+	uint64_t done = 0, part, before, now;
 	unsigned int i;
 	int rc;
 
 	part = count / WORKER_PARTS / w->plan->batch * w->plan->batch;
-	w->result->part_count = part;
+	w->result->part_count = part * w->plan->streams;
 	before = ticks_now();
 	for (i = 0; i < WORKER_PARTS && part; i++) {
-		rc = run(w, w->plan->warmup + done, part, true);
+		rc = run(w, first + done, part, true);
 		if (rc)
 			return rc;
 		now = ticks_now();
@@ -49,24 +125,25 @@ static int run_measured(struct worker *w, int (*run)(struct worker *, uint64_t, 
 		before = now;
 		done += part;
 	}
-	return run(w, w->plan->warmup + done, count - done, true);
+	return run(w, first + done, count - done, true);
 }
 
 int workload_run(struct worker *w)
 {
-	int (*run)(struct worker *, uint64_t, uint64_t, bool) = w->plan->workload->run[w->end->side];
-	const struct plan *plan = w->plan;
+	uint64_t streams = w->plan->streams, warmup = w->plan->warmup / streams, count = w->plan->count / streams;
 	int rc;
 
-	rc = run(w, 0, plan->warmup, false);
+	if (w->plan->workload->whole)
+		return w->plan->workload->whole(w);
+	rc = run(w, 0, warmup, false);
 	if (rc)
 		return rc;
-	probe_begin(&w->probe, w->end);
-	rc = run_measured(w, run);
+	probe_begin(&w->probe);
+	rc = run_measured(w, warmup, count);
 	if (rc)
 		return rc;
-	probe_end(&w->probe, w->end, &w->result->spent);
-	rc = run(w, plan->warmup + plan->count, plan->cooldown, false);
-	probe_read_counts(w->end, &w->result->total);
+	probe_end(&w->probe, &w->result->spent);
+	rc = run(w, warmup + count, w->plan->cooldown / streams, false);
+	probe_read_counts(w->ends, w->end_count, &w->result->total);
 	return rc;
 }

@@ -3,6 +3,7 @@
 #define BENCH_WORKLOAD_H
 
 #include <errno.h>
+#include <pthread.h>
 
 #include "histogram.h"
 #include "probe.h"
@@ -12,8 +13,16 @@
 #define WORKER_ERROR 160
 #define WORKER_PARTS 16
 
+/* What is there more than at the beginning. COUNT_UNKNOWN where nobody can tell. */
+struct memory_use {
+	uint64_t shared_bytes;  /* as the transport counts them */
+	uint64_t private_bytes; /* of this side's process */
+	uint64_t system_bytes;  /* of the whole system, both sides and the kernel */
+};
+
 /* What a side leaves for the runner, in memory they share. */
 struct worker_result {
+	struct memory_use memory;          /* of an idle run */
 	struct probe_result spent;         /* on the measured messages */
 	struct counts total;               /* by the transport, from attaching to the last message */
 	uint64_t part_ticks[WORKER_PARTS]; /* the measured time, cut into that many runs of part_count messages */
@@ -22,12 +31,15 @@ struct worker_result {
 	char error[WORKER_ERROR];          /* empty, or why the side failed */
 };
 
-/* A side at work. */
+/* A side at work, or one of its threads. */
 struct worker {
 	const struct plan *plan;
-	struct end *end;
+	struct end *end;   /* the stream in use */
+	struct end **ends; /* all of its streams */
+	unsigned int end_count;
 	struct probe probe;
 	struct worker_result *result;
+	pthread_barrier_t *gate; /* both sides meet there */
 };
 
 /*
@@ -37,15 +49,24 @@ struct worker {
 struct workload {
 	const char *name;
 	const char *summary;
+	const char *level;      /* which one of shmipc's is meant unless the user says */
 	bool alternating;       /* never more than one payload under way */
+	bool calls;             /* side 0 sends and receives in one call where the transport has one */
+	bool opens;             /* opens and closes streams itself */
+	bool connects;          /* and connections */
+	bool shared_out;        /* may have several streams, shared out among threads */
 	unsigned int transfers; /* payloads carried per message: 2 for a round trip */
 	int timed_side;         /* the side whose clock counts */
+	uint64_t count;         /* messages per row, unless the user says; 0: as many as a short time holds */
 
 	/*
-	 * One for each side: messages number @first to @first + @count - 1. @measure: record latencies. Returns 0, or
-	 * -errno after worker_fail().
+	 * One for each side: messages number @first to @first + @count - 1, on each stream of @w. @measure: record
+	 * latencies. Returns 0, or -errno after worker_fail().
 	 */
 	int (*run[2])(struct worker *w, uint64_t first, uint64_t count, bool measure);
+
+	/* Or, in its place, for both sides: all of a run. */
+	int (*whole)(struct worker *w);
 };
 
 extern const struct workload *const workloads[];
@@ -53,11 +74,34 @@ extern const unsigned int workload_count;
 
 const struct workload *workload_find(const char *name);
 
+/* What a transport must have for @workload. NULL, or why @transport lacks it. */
+const char *workload_lacks(const struct workload *workload, const struct transport *transport);
+
+/* Connects and opens @end, as far as the transport needs it. A stream is known to both sides when its first message was. */
+int worker_connect(struct worker *w, struct end *end);
+int worker_open(struct worker *w, struct end *end);
+void worker_close(struct worker *w, struct end *end);
+void worker_disconnect(struct worker *w, struct end *end);
+
+/* Sends, and receives and checks, message @number of the stream in use. */
+int worker_put(struct worker *w, uint64_t number, unsigned int flags);
+int worker_get(struct worker *w, uint64_t number);
+
 /* All that a side does, from warm-up to cool-down. 0, or -errno with an error in the result. */
 int workload_run(struct worker *w);
 
+/* The same by several threads, each with its share of the streams: what @run, a function of a workload, is to each. */
+int threads_run(struct worker *w, int (*run)(struct worker *w, uint64_t first, uint64_t count, bool measure),
+		uint64_t first, uint64_t count, bool measure);
+
 /* Says in the result what failed at which message, unless something was said already. Returns @rc. */
 int worker_fail(struct worker *w, int rc, const char *doing, uint64_t number);
+
+/* The first word of message @number that @side sends on the stream in use. */
+static inline uint64_t worker_base(const struct worker *w, uint64_t number, int side)
+{
+	return touch_base(number + ((uint64_t)w->end->stream << 40), side);
+}
 
 /* Room for a message in *@buf. */
 static inline int worker_begin(struct worker *w, uint64_t number, void **buf)

@@ -7,30 +7,6 @@
 #include "ticks.h"
 #include "workload.h"
 
-static int put(struct worker *w, uint64_t number, unsigned int flags)
-{
-	void *buf;
-	int rc = worker_begin(w, number, &buf);
-
-	if (rc)
-		return rc;
-	if (w->plan->touch)
-		touch_fill(buf, w->plan->size, touch_base(number, w->end->side));
-	return worker_send(w, number, flags);
-}
-
-static int get(struct worker *w, uint64_t number)
-{
-	const void *buf;
-	int rc = worker_receive(w, number, &buf);
-
-	if (rc)
-		return rc;
-	if (w->plan->touch && !touch_check(buf, w->plan->size, touch_base(number, !w->end->side)))
-		return worker_fail(w, -EBADMSG, "checking the bytes received", number);
-	return worker_done(w, number);
-}
-
 static int run_asker(struct worker *w, uint64_t first, uint64_t count, bool measure)
 {
 	uint64_t number, begin;
@@ -38,9 +14,9 @@ static int run_asker(struct worker *w, uint64_t first, uint64_t count, bool meas
 
 	for (number = first; number < first + count; number++) {
 		begin = ticks_now();
-		rc = put(w, number, SEND_EXPECT);
+		rc = worker_put(w, number, SEND_EXPECT);
 		if (!rc)
-			rc = get(w, number);
+			rc = worker_get(w, number);
 		if (rc)
 			return rc;
 		if (measure)
@@ -56,9 +32,9 @@ static int run_answerer(struct worker *w, uint64_t first, uint64_t count, bool m
 
 	(void)measure;
 	for (number = first; number < first + count; number++) {
-		rc = get(w, number);
+		rc = worker_get(w, number);
 		if (!rc)
-			rc = put(w, number, number == last ? 0 : SEND_EXPECT);
+			rc = worker_put(w, number, number == last ? 0 : SEND_EXPECT);
 		if (rc)
 			return rc;
 	}
@@ -68,6 +44,7 @@ static int run_answerer(struct worker *w, uint64_t first, uint64_t count, bool m
 const struct workload workload_ping_pong = {
 	.name = "ping-pong",
 	.summary = "one message under way: round trips",
+	.level = "channel",
 	.alternating = true,
 	.transfers = 2,
 	.timed_side = 0,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * One way, as fast as it goes: side 0 sends, side 1 receives. With --batch N the messages of a group are published
- * together.
+ * together. With --streams and --threads, each side's threads share the streams out among them.
  *
  * With --touch all, every STAMP_EVERY-th message carries in its first word when it was written, and its latency
  * is from then until it is in the receiver's hands. As the sender never pauses, this is mostly time spent
@@ -19,27 +19,25 @@ static bool is_stamped(const struct worker *w, uint64_t number)
 	return number % STAMP_EVERY == 0 && w->plan->size >= 2 * sizeof(uint64_t);
 }
 
-static int run_sender(struct worker *w, uint64_t first, uint64_t count, bool measure)
+/* Messages @first to @first + @count - 1 of the stream in use, published together. */
+static int send_group(struct worker *w, uint64_t first, uint64_t count)
 {
-	uint64_t number, now, batch = w->plan->batch, total = w->plan->warmup + w->plan->count + w->plan->cooldown;
+	uint64_t number, now;
 	void *buf;
 	int rc;
 
-	(void)measure;
 	for (number = first; number < first + count; number++) {
-		bool last = (number + 1) % batch == 0 || number + 1 == total;
-
 		rc = worker_begin(w, number, &buf);
 		if (rc)
 			return rc;
 		if (w->plan->touch) {
-			touch_fill(buf, w->plan->size, touch_base(number, 0));
+			touch_fill(buf, w->plan->size, worker_base(w, number, 0));
 			if (is_stamped(w, number)) {
 				now = ticks_now();
 				memcpy(buf, &now, sizeof(now));
 			}
 		}
-		rc = worker_send(w, number, last ? 0 : SEND_MORE);
+		rc = worker_send(w, number, number + 1 < first + count ? SEND_MORE : 0);
 		if (rc)
 			return rc;
 	}
@@ -54,10 +52,11 @@ static bool check_stamped(struct worker *w, const void *buf, uint64_t number, bo
 	memcpy(&then, buf, sizeof(then));
 	if (measure)
 		histogram_record(&w->result->latency, now > then ? now - then : 0);
-	return touch_check((const char *)buf + sizeof(then), w->plan->size - sizeof(then), touch_base(number, 0) + 1);
+	return touch_check((const char *)buf + sizeof(then), w->plan->size - sizeof(then),
+			   worker_base(w, number, 0) + 1);
 }
 
-static int run_receiver(struct worker *w, uint64_t first, uint64_t count, bool measure)
+static int receive_group(struct worker *w, uint64_t first, uint64_t count, bool measure)
 {
 	uint64_t number;
 	const void *buf;
@@ -72,7 +71,7 @@ static int run_receiver(struct worker *w, uint64_t first, uint64_t count, bool m
 		if (w->plan->touch && is_stamped(w, number))
 			good = check_stamped(w, buf, number, measure);
 		else if (w->plan->touch)
-			good = touch_check(buf, w->plan->size, touch_base(number, 0));
+			good = touch_check(buf, w->plan->size, worker_base(w, number, 0));
 		if (!good)
 			return worker_fail(w, -EBADMSG, "checking the bytes received", number);
 		rc = worker_done(w, number);
@@ -82,9 +81,47 @@ static int run_receiver(struct worker *w, uint64_t first, uint64_t count, bool m
 	return 0;
 }
 
+/* One group on each stream in turn. Both sides go through theirs in the same order, so none waits for the other. */
+static int run_sender(struct worker *w, uint64_t first, uint64_t count, bool measure)
+{
+	uint64_t done;
+	unsigned int i;
+	int rc;
+
+	(void)measure;
+	for (done = 0; done < count; done += w->plan->batch) {
+		for (i = 0; i < w->end_count; i++) {
+			w->end = w->ends[i];
+			rc = send_group(w, first + done, w->plan->batch);
+			if (rc)
+				return rc;
+		}
+	}
+	return 0;
+}
+
+static int run_receiver(struct worker *w, uint64_t first, uint64_t count, bool measure)
+{
+	uint64_t done;
+	unsigned int i;
+	int rc;
+
+	for (done = 0; done < count; done += w->plan->batch) {
+		for (i = 0; i < w->end_count; i++) {
+			w->end = w->ends[i];
+			rc = receive_group(w, first + done, w->plan->batch, measure);
+			if (rc)
+				return rc;
+		}
+	}
+	return 0;
+}
+
 const struct workload workload_stream = {
 	.name = "stream",
 	.summary = "one way, as fast as it goes",
+	.level = "channel",
+	.shared_out = true,
 	.transfers = 1,
 	.timed_side = 1,
 	.run = { run_sender, run_receiver },
