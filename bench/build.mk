@@ -1,19 +1,38 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# shmipc-bench: needs libjansson (libjansson-dev); plots need gnuplot (gnuplot-nox) when they are drawn.
+# shmipc-bench: needs libjansson (libjansson-dev); plots need gnuplot (gnuplot-nox) when they are drawn. ZeroMQ and nng
+# are measured too where their development packages are (libzmq3-dev, libnng-dev).
 
-BENCH_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard bench/*.c)))
+BENCH_SOURCES := $(sort $(wildcard bench/*.c))
+BENCH_LIBS := -ljansson -lm -pthread
+
+ifeq ($(shell pkg-config --exists libzmq 2>/dev/null && echo yes),yes)
+BENCH_RIVALS += -DBENCH_ZMQ $(shell pkg-config --cflags libzmq)
+BENCH_LIBS += $(shell pkg-config --libs libzmq)
+else
+BENCH_SOURCES := $(filter-out bench/transport_zmq.c,$(BENCH_SOURCES))
+endif
+
+# Its package has no .pc file.
+ifeq ($(shell echo '#include <nng/nng.h>' | $(CC) -E - >/dev/null 2>&1 && echo yes),yes)
+BENCH_RIVALS += -DBENCH_NNG
+BENCH_LIBS += -lnng
+else
+BENCH_SOURCES := $(filter-out bench/transport_nng.c,$(BENCH_SOURCES))
+endif
+
+BENCH_OBJECTS := $(BENCH_SOURCES:%.c=$(BUILD)/%.o)
 BENCH := $(BUILD)/bench/shmipc-bench
 
 .PHONY: bench-build
 all: bench-build
 bench-build: $(BENCH) bench/shmipc-bench
 
-$(BENCH_OBJECTS): CPPFLAGS += -DBENCH_VERSION='"$(VERSION)"'
+$(BENCH_OBJECTS): CPPFLAGS += -DBENCH_VERSION='"$(VERSION)"' $(BENCH_RIVALS)
 $(BUILD)/bench/touch.o: override CFLAGS += -O3
 
 $(BENCH): $(BENCH_OBJECTS) $(BUILD)/libshmipc/libshmipc.a
-	$(CC) $(CFLAGS) $(CFLAGS_EXTRA) $(LDFLAGS) -o $@ $^ -ljansson -lm -pthread
+	$(CC) $(CFLAGS) $(CFLAGS_EXTRA) $(LDFLAGS) -o $@ $^ $(BENCH_LIBS)
 
 bench/shmipc-bench: $(BENCH)
 	ln -sfn $$(realpath --relative-to=bench $(BENCH)) $@

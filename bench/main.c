@@ -62,6 +62,8 @@ static const char *reason_to_skip(const struct plan *plan)
 		return "a side that spins keeps the other off their one processor";
 	if (plan->transport->batch_most && plan->batch > plan->transport->batch_most)
 		return "its ring is too short for such a batch";
+	if (plan->transport->size_most && plan->size > plan->transport->size_most)
+		return "it takes no message of that size";
 	if (plan->streams > 1 && !plan->transport->open)
 		return "it has one conversation";
 	return workload_lacks(plan->workload, plan->transport);
@@ -95,7 +97,8 @@ static void add_row(struct bench *b, const struct transport *transport, size_t s
 	set_count(plan, o->count ? o->count : o->workload->count ? o->workload->count : COUNT_LEAST);
 	reason = reason_to_skip(plan);
 	if (reason)
-		fprintf(stderr, "shmipc-bench: %s, %s skipped: %s\n", row_label(label, row), row_sync(row), reason);
+		fprintf(stderr, "shmipc-bench: %s, %s, %zu bytes skipped: %s\n", row_label(label, row), row_sync(row), size,
+			reason);
 	else
 		b->count++;
 }
@@ -207,7 +210,7 @@ static enum syscalls_by choose_counter(const struct bench *b, const struct row *
 		return b->options.syscalls_by;
 	if (b->tracepoint)
 		return SYSCALLS_TRACEPOINT;
-	return row->syscalls_by || may_spin ? SYSCALLS_TRANSPORT : SYSCALLS_PTRACE;
+	return row->syscalls_by || may_spin || transport->flags & TRANSPORT_THREADS ? SYSCALLS_TRANSPORT : SYSCALLS_PTRACE;
 }
 
 /* A separate run of @row, of @most messages at most, to count in. */

@@ -38,7 +38,7 @@ static int tracepoint_id(void)
 	return id;
 }
 
-/* A stopped counter of this process, in user and kernel mode; -1 where that is not to be had. */
+/* A stopped counter of this process and threads to come, in user and kernel mode; -1 where that is not to be had. */
 static int open_perf(uint32_t type, uint64_t config)
 {
 	struct perf_event_attr attr = {
@@ -46,6 +46,7 @@ static int open_perf(uint32_t type, uint64_t config)
 		.size = sizeof(attr),
 		.config = config,
 		.disabled = 1,
+		.inherit = 1,
 		.exclude_hv = 1,
 		.read_format = PERF_FORMAT_TOTAL_TIME_ENABLED | PERF_FORMAT_TOTAL_TIME_RUNNING,
 	};

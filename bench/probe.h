@@ -32,7 +32,7 @@ struct probe {
 	struct probe_result at_begin;
 };
 
-/* A side opens its probe, for all of its ends, after attaching and calls begin and end around the measured messages. */
+/* A side opens its probe, for all of its ends, before it has threads and calls begin and end around the measured messages. */
 void probe_open(struct probe *probe, enum probe_mode mode, struct end *const *ends, unsigned int count);
 void probe_begin(struct probe *probe);
 void probe_end(struct probe *probe, struct probe_result *result);

@@ -96,13 +96,13 @@ static int work(struct worker *w, struct run *run, enum probe_mode mode)
 		return worker_fail(w, rc, "pinning to its processor", 0);
 	visit_pages(w->end->wiring);
 	histogram_init(&w->result->latency);
+	probe_open(&w->probe, mode, w->ends, w->end_count);
 	rc = transport->attach ? transport->attach(w->end) : 0;
 	if (rc)
 		return worker_fail(w, rc, "attaching", 0);
 	rc = open_streams(w);
 	if (rc)
 		return rc;
-	probe_open(&w->probe, mode, w->ends, w->end_count);
 	pthread_barrier_wait(&run->gate);
 	rc = workload_run(w);
 	if (rc)

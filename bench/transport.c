@@ -11,12 +11,32 @@
 #include <unistd.h>
 
 extern const struct transport transport_doorbell, transport_memfd, transport_uds, transport_uds_epoll,
-	transport_eventfd, transport_futex, transport_pipe, transport_spin;
+	transport_uds_seqpacket, transport_uds_dgram, transport_tcp, transport_pipe, transport_mqueue,
+	transport_vm_readv, transport_eventfd, transport_futex, transport_semaphore, transport_spin, transport_zmq,
+	transport_nng;
 
 /* In the order in which they are run and reported. */
 const struct transport *const transports[] = {
-	&transport_doorbell, &transport_memfd, &transport_uds,	&transport_uds_epoll,
-	&transport_eventfd,  &transport_futex, &transport_pipe, &transport_spin,
+	&transport_doorbell,
+	&transport_memfd,
+	&transport_uds,
+	&transport_uds_epoll,
+	&transport_uds_seqpacket,
+	&transport_uds_dgram,
+	&transport_tcp,
+	&transport_pipe,
+	&transport_mqueue,
+	&transport_vm_readv,
+	&transport_eventfd,
+	&transport_futex,
+	&transport_semaphore,
+	&transport_spin,
+#ifdef BENCH_ZMQ
+	&transport_zmq,
+#endif
+#ifdef BENCH_NNG
+	&transport_nng,
+#endif
 };
 const unsigned int transport_count = sizeof(transports) / sizeof(transports[0]);
 

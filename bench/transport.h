@@ -79,6 +79,7 @@ struct end {
 #define TRANSPORT_SYNC 1u     /* has sync modes */
 #define TRANSPORT_SPINS 2u    /* never sleeps: useless when both sides share a processor */
 #define TRANSPORT_SYSCALLS 4u /* keeps end->syscalls */
+#define TRANSPORT_THREADS 8u  /* has threads of its own, whose calls a tracer of the side does not see */
 
 #define SEND_MORE 1u   /* another message of this batch follows at once: need not be seen yet */
 #define SEND_EXPECT 2u /* the next call is receive(), for the answer: a wake-up may wait until then */
@@ -90,6 +91,7 @@ struct transport {
 	const char *api;   /* of ours: "place" where messages are written and read in place, "copy" where not */
 	unsigned int flags;
 	unsigned int batch_most; /* messages that can be published together; 0: as many as one likes */
+	size_t size_most;        /* bytes of a message; 0: as many as one likes */
 	size_t end_size;
 
 	/* NULL, or: 0 when it works on this host, else -errno and why not, in a few words. */
