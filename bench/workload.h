@@ -51,7 +51,7 @@ struct workload {
 	const char *summary;
 	const char *level;      /* which one of shmipc's is meant unless the user says */
 	bool alternating;       /* never more than one payload under way */
-	bool calls;             /* side 0 sends and receives in one call where the transport has one */
+	bool calls;             /* a send with SEND_EXPECT, and the receive after it, are one call where there is one */
 	bool opens;             /* opens and closes streams itself */
 	bool connects;          /* and connections */
 	bool shared_out;        /* may have several streams, shared out among threads */

@@ -3,6 +3,10 @@
  * One message under way at any time: side 0 sends, side 1 answers with a message of the same size. A round trip
  * is timed from before the message is written until after the answer has been read; with --touch all both sides
  * write and read every byte, so it holds two writes and two reads.
+ *
+ * call is the same through the function that sends a message and receives the next one, where the transport has one:
+ * a client sends its request and receives the reply, a server with one client sends the reply and receives the next
+ * request.
  */
 #include "ticks.h"
 #include "workload.h"
@@ -46,6 +50,17 @@ const struct workload workload_ping_pong = {
 	.summary = "one message under way: round trips",
 	.level = "channel",
 	.alternating = true,
+	.transfers = 2,
+	.timed_side = 0,
+	.run = { run_asker, run_answerer },
+};
+
+const struct workload workload_call = {
+	.name = "call",
+	.summary = "a request and its reply, in one call where there is one",
+	.level = "stream",
+	.alternating = true,
+	.calls = true,
 	.transfers = 2,
 	.timed_side = 0,
 	.run = { run_asker, run_answerer },
