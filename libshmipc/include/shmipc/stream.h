@@ -39,7 +39,11 @@ extern "C" {
 #endif
 #pragma GCC visibility push(default)
 
-/* Flags of shmipc_stream_write(), writev and submit, with SHMIPC_MORE. */
+/*
+ * Flags of shmipc_stream_write(), writev and submit, with SHMIPC_MORE, and SHMIPC_LAZY: the system call that wakes a sleeping
+ * peer, if one is due, is left to this thread's next call that waits on the session, which makes it together with its own
+ * sleep: for a server that replies and then waits for the next request. Until then the peer sleeps on.
+ */
 #define SHMIPC_END (1u << 3) /* and that was all: shmipc_stream_end() in the same message */
 
 /**
@@ -83,7 +87,7 @@ int shmipc_stream_reset(struct shmipc_stream *stream, uint32_t code);
  * shmipc_stream_write - write bytes, copying them
  * @data: bytes; not needed any more when it returns
  * @size: how many; 0 ends a message that SHMIPC_MORE left open, and is nothing else
- * @flags: 0; SHMIPC_MORE: the message goes on, and may be held back to travel with more; SHMIPC_END
+ * @flags: 0; SHMIPC_MORE: the message goes on, and may be held back to travel with more; SHMIPC_END; SHMIPC_LAZY
  * @deadline: latest return
  *
  * Large messages are published while they are copied. Since 0.1.
@@ -128,7 +132,7 @@ int shmipc_stream_reserve(struct shmipc_stream *stream, size_t size, struct shmi
  * shmipc_stream_submit - send what was written into a buffer
  * @buffer: from reserve; the peer's to read from now on
  * @size: bytes written, at most what was reserved
- * @flags: 0; SHMIPC_MORE: the message goes on (it is sent at once all the same); SHMIPC_END
+ * @flags: 0; SHMIPC_MORE: the message goes on (it is sent at once all the same); SHMIPC_END; SHMIPC_LAZY
  * @deadline: latest return, where the ring is full
  *
  * Since 0.1.

@@ -9,7 +9,7 @@
 
 static inline const struct slot *next_slot(const struct shmipc_channel *ch)
 {
-	return &ch->peer.ring[ch->in.next & ch->in.mask];
+	return &ch->peer.ring[load_relaxed(&ch->in.next) & ch->in.mask];
 }
 
 /*
@@ -115,6 +115,7 @@ static apart int find_nothing(struct shmipc_channel *ch)
 	bool dead = ask_dead(ch, &ch->in.failures);
 	int r;
 
+	consume_show(ch);
 	if (load_relaxed(&ch->in.flush_owed))
 		consume_flush(ch);
 	if (unlikely(has_chores(ch))) {
@@ -124,12 +125,20 @@ static apart int find_nothing(struct shmipc_channel *ch)
 	}
 	if (likely(!is_readable(ch)))
 		return dead ? -EPIPE : -EAGAIN; /* nothing there after it was seen dead */
-	return load_acquire(&next_slot(ch)->lap) == ch->in.next + 1 ? 1 : break_channel(ch);
+	return load_acquire(&next_slot(ch)->lap) == load_relaxed(&ch->in.next) + 1 ? 1 : break_channel(ch);
 }
 
+/*
+ * The producer is shown what was consumed a sixteenth of the ring at a time, or when there is nothing more to consume,
+ * or it sleeps for room: a line that it watches while the ring is full need not move with every message.
+ */
 static inline void step_over_slot(struct shmipc_channel *ch)
 {
-	store_release(&ch->own.words->cons, ++ch->in.next); /* (N) */
+	uint32_t next = load_relaxed(&ch->in.next) + 1;
+
+	store_relaxed(&ch->in.next, next);
+	if (unlikely(!(next & ch->in.show_mask)))
+		store_release(&ch->own.words->cons, next); /* (N) */
 }
 
 /* Remember what the application looks at. A slot that names something else than at the last peek is a lie. */
@@ -170,7 +179,7 @@ static inline int look_at_slot(struct shmipc_channel *ch, const struct slot *slo
 	m->size = size;
 	m->tag = load_relaxed(&slot->tag);
 	m->kind = (uint16_t)what;
-	m->slot = ch->in.next;
+	m->slot = load_relaxed(&ch->in.next);
 	if (unlikely(what >> 16 != SLOT_INLINE || size > SHMIPC_INLINE_MAX))
 		return peek_further(ch, slot, what, m);
 	m->data = slot->bytes;
@@ -187,7 +196,7 @@ int shmipc_channel_peek(struct shmipc_channel *ch, struct shmipc_message *messag
 		return r;
 	do {
 		slot = next_slot(ch);
-		if (likely(load_acquire(&slot->lap) == ch->in.next + 1)) /* (M) */
+		if (likely(load_acquire(&slot->lap) == load_relaxed(&ch->in.next) + 1)) /* (M) */
 			r = look_at_slot(ch, slot, message);
 		else
 			r = find_nothing(ch);
@@ -255,7 +264,7 @@ int shmipc_channel_release(struct shmipc_channel *ch, struct shmipc_message *mes
 
 	if (unlikely(r))
 		return r;
-	if (unlikely(!ch->in.peeked || message->slot != ch->in.next))
+	if (unlikely(!ch->in.peeked || message->slot != load_relaxed(&ch->in.next)))
 		return consume_give_back(ch, message->slice);
 	if (ch->in.slice != IN_SLOT) {
 		lock_take(&ch->in.lock);
@@ -276,7 +285,7 @@ int shmipc_channel_keep(struct shmipc_channel *ch, struct shmipc_message *messag
 
 	if (r)
 		return r;
-	if (!ch->in.peeked || message->slot != ch->in.next)
+	if (!ch->in.peeked || message->slot != load_relaxed(&ch->in.next))
 		return -EINVAL;
 	if (ch->in.slice == IN_SLOT)
 		return -EOPNOTSUPP;

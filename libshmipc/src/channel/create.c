@@ -69,6 +69,7 @@ int endpoint_own_lane(struct shmipc_channel *ch, void *head)
 	ch->out.mask = ch->geometry.slots - 1;
 	ch->out.limit = ch->geometry.slots;
 	ch->in.mask = ch->geometry.slots - 1;
+	ch->in.show_mask = ch->geometry.slots / 16 - 1;
 	r = arena_init(&ch->out.arena, ch->own.table, ch->geometry.slices);
 	if (r)
 		return r;

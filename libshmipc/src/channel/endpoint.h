@@ -15,7 +15,7 @@
  * Threads. `out` is the producing thread's, but its arena, which is under out.lock because a
  * sleeping thread of either kind may give idle memory back. `in` is the consuming thread's. A
  * sleeping thread looks for the other kind too, and then at atomic words alone: those below, and the
- * own lane's, where cons is in.next, ret_cons the next give-back to collect, and unmapped the peer's
+ * own lane's, where ret_cons is the next give-back to collect, and unmapped the peer's
  * retired segments that were unmapped here.
  */
 #ifndef SHMIPC_ENDPOINT_H
@@ -62,8 +62,9 @@ struct producer {
 };
 
 struct consumer {
-	uint32_t next; /* slot to read next; what the own lane's cons says */
+	_Atomic uint32_t next; /* slot to read next; a sleeping thread asks too */
 	uint32_t mask;
+	uint32_t show_mask;	 /* the own lane's cons says only each next that has none of these bits, at first */
 	bool peeked;		 /* the message in slot `next` was looked at */
 	_Atomic bool flush_owed; /* room was given back and the peer not asked yet whether it sleeps for it */
 	uint32_t size;		 /* the peeked message's, and its slice, as first read and checked */
@@ -182,9 +183,19 @@ int consume_give_back(struct shmipc_channel *ch, uint32_t message_slice);
 int consume_chores(struct shmipc_channel *ch);
 void consume_wake(struct shmipc_channel *ch);
 
+/* The consuming thread's: the producer is to see all that was consumed. */
+static inline void consume_show(struct shmipc_channel *ch)
+{
+	uint32_t next = load_relaxed(&ch->in.next);
+
+	if (load_relaxed(&ch->own.words->cons) != next)
+		store_release(&ch->own.words->cons, next); /* (N) */
+}
+
 /* What was given back is seen, and a peer that sleeps for it woken. */
 static inline void consume_flush(struct shmipc_channel *ch)
 {
+	consume_show(ch);
 	store_relaxed(&ch->in.flush_owed, false);
 	full_barrier(); /* (B) of doorbell.h, behind (N) and (O) */
 	if (unlikely(doorbell_asks(&ch->bell, SEQ_ASLEEP | SEQ_SPACE)))

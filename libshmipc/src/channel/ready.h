@@ -12,7 +12,7 @@
 /* peek has a message, or a lap that is neither this round's nor the last one's to report. */
 static inline bool is_readable(const struct shmipc_channel *ch)
 {
-	uint32_t next = load_relaxed(&ch->own.words->cons), old = next + 1 - ch->geometry.slots;
+	uint32_t next = load_relaxed(&ch->in.next), old = next + 1 - ch->geometry.slots;
 	uint32_t lap = load_acquire(&ch->peer.ring[next & ch->in.mask].lap);
 
 	return lap != old && (lap || next >= ch->geometry.slots);

@@ -228,6 +228,8 @@ static apart int wait_for(struct shmipc_channel *ch, unsigned int events, int64_
 	bool done, past;
 	int r, passed;
 
+	if (events & SHMIPC_READABLE)
+		consume_show(ch);
 	for (;;) {
 		past = is_past(deadline);
 		passed = likely(!past) ? pass_time(ch, events, deadline) : 0;
@@ -301,6 +303,7 @@ int shmipc_channel_arm(struct shmipc_channel *ch, unsigned int events)
 	if (!(events & SHMIPC_READABLE) || events & ~EVENTS)
 		return -EINVAL;
 	settle_owed(ch);
+	consume_show(ch);
 	r = consume_chores(ch);
 	if (r)
 		return r;

@@ -84,7 +84,7 @@ static int take_data_locked(struct shmipc_stream *stream, struct shmipc_message 
 
 	if (!m->size && !(m->kind & MSG_LAST))
 		return 0; /* it opened the stream, or ended it, and that was all */
-	piece = piece_create(small ? m->size : 0);
+	piece = piece_create_locked(session, small ? m->size : 0);
 	if (!piece)
 		return -ENOMEM;
 	piece->size = (uint32_t)m->size;

@@ -72,6 +72,9 @@ enum {
 #define CONTROL_MAX 4
 /* Bytes of one frame in the control socket. */
 #define FALLBACK_BYTES 32768u
+/* Bytes of pieces that are used again, and how many are kept for that. */
+#define PIECE_SPARE SHMIPC_INLINE_MAX
+#define SPARES_MAX 128u
 /* How long they may take behind the slot that announced them. */
 #define PARKED_NS 1000000000ll
 /* Messages handled before the lock is let go. */
@@ -99,6 +102,7 @@ struct piece {
 	bool last;		   /* a message ends here */
 	bool small;		   /* counts as private memory */
 	bool credited;		   /* the window was credited with it already */
+	bool spare;		   /* of PIECE_SPARE bytes, to be used again */
 	/* On its way through the socket: */
 	uint32_t id;
 	struct shmipc_stream *stream; /* NULL: gone */
@@ -197,8 +201,9 @@ struct shmipc_stream {
 	uint16_t tail_kind;
 
 	/* The reader's: */
-	struct piece *mine; /* taken from the queue */
-	void *joined;	    /* what peek copied together */
+	struct piece *mine;  /* taken from the queue */
+	struct piece *spent; /* read, to be used again */
+	void *joined;	     /* what peek copied together */
 	_Atomic uint64_t bytes_read;
 	_Atomic uint64_t consumed_direct; /* charge, without a piece */
 	_Atomic uint64_t consumed;	  /* charge, by way of pieces; by any thread */
@@ -315,6 +320,8 @@ struct shmipc_session {
 
 	_Alignas(LAYOUT_LINE) struct lock lock;
 	_Atomic uint64_t private_consumed; /* by way of pieces; by any thread */
+	struct piece *spare;		   /* to be used again */
+	uint32_t spares;
 	struct table table;
 	uint32_t next_id;
 	uint32_t open; /* streams whose handles were not closed */
@@ -489,6 +496,11 @@ int fallback_continue(struct shmipc_session *session);
 
 /* piece.c */
 struct piece *piece_create(size_t room);
+/* For a message that is harvested: one that was used before, where there is one. Under session->lock. */
+struct piece *piece_create_locked(struct shmipc_session *session, size_t room);
+/* Pieces to be used again, linked by next; as many as are worth keeping. Under session->lock. */
+void piece_spare_locked(struct shmipc_session *session, struct piece *pieces);
+void piece_free(struct piece *pieces);
 /* All of it was read: give everything back. By any thread, not under out_lock. */
 void piece_consume(struct shmipc_stream *stream, struct piece *piece);
 void piece_tell_slowly(struct shmipc_stream *stream);

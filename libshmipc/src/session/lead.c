@@ -242,16 +242,18 @@ static inline int lead_until(struct shmipc_session *session, struct waiter *w, i
 	for (;;) {
 		if (unlikely(look) && is_fulfilled(session, w))
 			return 0;
-		if (harvest_direct(session, w))
-			return 0;
-		n = harvest(session);
 		look = true;
-		if (n)
-			continue;
-		if (r < 0)
-			return r;
-		if (!deadline)
-			return -EAGAIN;
+		if (is_readable(session->channel) || r < 0 || !deadline || session->parked) {
+			if (harvest_direct(session, w))
+				return 0;
+			n = harvest(session);
+			if (n)
+				continue;
+			if (r < 0)
+				return r;
+			if (!deadline)
+				return -EAGAIN;
+		}
 		r = sleep_leading(session, w, deadline);
 		look = r <= 0; /* a message woke it: nothing else can have changed that matters more */
 	}

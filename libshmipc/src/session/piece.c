@@ -16,6 +16,50 @@ struct piece *piece_create(size_t room)
 	return piece;
 }
 
+struct piece *piece_create_locked(struct shmipc_session *session, size_t room)
+{
+	struct piece *piece = session->spare;
+
+	if (room > PIECE_SPARE)
+		return piece_create(room);
+	if (!piece) {
+		piece = piece_create(PIECE_SPARE);
+		if (piece)
+			piece->spare = true;
+		return piece;
+	}
+	session->spare = piece->next;
+	session->spares--;
+	*piece = (struct piece){ .slice = IN_SLOT, .spare = true };
+	return piece;
+}
+
+void piece_spare_locked(struct shmipc_session *session, struct piece *pieces)
+{
+	struct piece *piece;
+
+	while ((piece = pieces)) {
+		pieces = piece->next;
+		if (session->spares == SPARES_MAX) {
+			free(piece);
+			continue;
+		}
+		piece->next = session->spare;
+		session->spare = piece;
+		session->spares++;
+	}
+}
+
+void piece_free(struct piece *pieces)
+{
+	struct piece *piece;
+
+	while ((piece = pieces)) {
+		pieces = piece->next;
+		free(piece);
+	}
+}
+
 void piece_consume(struct shmipc_stream *stream, struct piece *piece)
 {
 	struct shmipc_session *session = stream->session;

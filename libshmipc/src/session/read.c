@@ -23,6 +23,8 @@ static void take_queue(struct shmipc_stream *stream)
 	while (*end)
 		end = &(*end)->next;
 	lock_take(&session->lock);
+	piece_spare_locked(session, stream->spent);
+	stream->spent = NULL;
 	*end = stream->queue;
 	while (*end && (*end)->data)
 		end = &(*end)->next;
@@ -89,22 +91,43 @@ static inline int await(struct shmipc_stream *stream, struct waiter *w, int64_t 
 	}
 }
 
+/* Charge that was consumed, to be counted at once. */
+struct consumed {
+	uint64_t of_stream, of_private;
+};
+
 /* Bytes of the first piece were read. */
-static inline void advance(struct shmipc_stream *stream, size_t n)
+static inline void advance(struct shmipc_stream *stream, size_t n, struct consumed *consumed)
 {
 	struct piece *piece = stream->mine;
 
 	piece->taken += (uint32_t)n;
-	count(&stream->bytes_read, n);
 	if (piece->taken < piece->size)
 		return;
 	stream->mine = piece->next;
-	piece_consume(stream, piece);
+	if (piece->slice != IN_SLOT)
+		consume_give_back(stream->session->channel, piece->slice);
+	consumed->of_private += piece->small ? charge(piece->size) : 0;
+	consumed->of_stream += piece->credited ? 0 : charge(piece->size);
+	if (piece->spare) {
+		piece->next = stream->spent;
+		stream->spent = piece;
+	} else {
+		free(piece);
+	}
+}
+
+static inline void count_consumed(struct shmipc_stream *stream, const struct consumed *consumed)
+{
+	if (consumed->of_private)
+		tally(&stream->session->private_consumed, consumed->of_private);
+	count(&stream->consumed_direct, consumed->of_stream);
 }
 
 /* As much as is in `mine`; to NULL: nowhere. Stops behind a message if @last, and says so there. */
 static size_t copy_mine(struct shmipc_stream *stream, unsigned char *to, size_t size, int *last)
 {
+	struct consumed consumed = { 0 };
 	struct piece *piece;
 	size_t done = 0, n;
 	bool ends;
@@ -117,12 +140,14 @@ static size_t copy_mine(struct shmipc_stream *stream, unsigned char *to, size_t 
 			memcpy(to + done, piece->data + piece->taken, n);
 		done += n;
 		ends = piece->last && piece->taken + n == piece->size;
-		advance(stream, n);
+		advance(stream, n, &consumed);
 		if (last && ends) {
 			*last = 1;
 			break;
 		}
 	}
+	count(&stream->bytes_read, done);
+	count_consumed(stream, &consumed);
 	return done;
 }
 
@@ -194,7 +219,8 @@ ssize_t shmipc_stream_read_message(struct shmipc_stream *stream, void *data, siz
 			ends = w.got_last;
 			done += w.got;
 			count(&stream->bytes_read, w.got);
-			w = (struct waiter){ .stream = stream, .wants = WAIT_READ };
+			w.got = 0;
+			w.got_any = false;
 		} else {
 			done += copy_mine(stream, (unsigned char *)data + done, size - done, &ends);
 		}
@@ -344,7 +370,7 @@ ssize_t shmipc_stream_peek(struct shmipc_stream *stream, size_t min, const void 
 			return r;
 	}
 	while ((piece = stream->mine) && piece->taken == piece->size)
-		advance(stream, 0);
+		copy_mine(stream, NULL, 0, NULL);
 	if (!have)
 		return 0;
 	*data = piece->data + piece->taken;

@@ -138,6 +138,7 @@ static void free_session(struct shmipc_session *session)
 	if (ours)
 		delist(session);
 	fallback_end(session);
+	piece_free(session->spare);
 	table_fini(&session->table);
 	if (session->loop_fd >= 0)
 		close(session->loop_fd);

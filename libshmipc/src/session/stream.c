@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../channel/ready.h"
 #include "internal.h"
 
 struct shmipc_stream *stream_alloc(struct shmipc_session *session, uint32_t id)
@@ -352,6 +353,20 @@ static void drop_pieces(struct shmipc_stream *stream)
 		}
 	}
 	piece_tell(stream);
+	piece_free(stream->spent);
+	stream->spent = NULL;
+}
+
+/* If the peer's last word is in the ring already, none need be said to it, and nobody rung for. */
+static void learn_of_end(struct shmipc_stream *stream)
+{
+	struct shmipc_session *session = stream->session;
+
+	if (!(load_relaxed(&stream->flags) & STREAM_IN_TABLE) || load_relaxed(&session->loop_fd) >= 0 ||
+	    !is_readable(session->channel) || !lead_try(session))
+		return;
+	harvest(session);
+	lead_leave(session);
 }
 
 void shmipc_stream_close(struct shmipc_stream *stream)
@@ -371,6 +386,7 @@ void shmipc_stream_close(struct shmipc_stream *stream)
 	write_cancel(stream);
 	if (stream->held_room)
 		outbox_owe(stream, OWED_HELD);
+	learn_of_end(stream);
 	lock_take(&session->lock);
 	flags = atomic_fetch_or(&stream->flags, STREAM_CLOSED);
 	memset(&stream->callbacks, 0, sizeof(stream->callbacks));

@@ -134,13 +134,14 @@ static int alloc(struct shmipc_stream *stream, size_t size, struct shmipc_buffer
 	return r;
 }
 
-static int publish(struct shmipc_stream *stream, struct shmipc_buffer *buffer, size_t size, uint16_t kind)
+static int publish(struct shmipc_stream *stream, struct shmipc_buffer *buffer, size_t size, uint16_t kind,
+		   unsigned int flags)
 {
 	struct shmipc_session *session = stream->session;
 	int r;
 
 	lock_take(&session->out_lock);
-	r = outbox_publish_locked(stream, buffer, size, kind, 0);
+	r = outbox_publish_locked(stream, buffer, size, kind, flags);
 	lock_release(&session->out_lock);
 	return r;
 }
@@ -199,7 +200,7 @@ static int write_piece(struct shmipc_stream *stream, struct source *source, uint
 	if (r)
 		return r;
 	copy_from(&at, buffer.data, size);
-	r = publish(stream, &buffer, size, kind);
+	r = publish(stream, &buffer, size, kind, flags);
 	if (r)
 		give_up(stream, &buffer);
 	else
@@ -218,7 +219,7 @@ static int send_held(struct shmipc_stream *stream, uint16_t kind)
 	}
 	if (!fits_window(stream, stream->held_size))
 		return -EXFULL;
-	r = publish(stream, &stream->held, stream->held_size, kind);
+	r = publish(stream, &stream->held, stream->held_size, kind, 0);
 	if (!r)
 		stream->held_room = 0;
 	return r;
@@ -345,10 +346,11 @@ static apart ssize_t write_slowly(struct shmipc_stream *stream, struct source *s
 	return (ssize_t)size;
 }
 
-/* Whether these are flags of a write: the message goes on, or that was all. */
+/* Whether these are flags of a write: it cannot go on and be all that there was. */
 static bool are_flags(unsigned int flags)
 {
-	return !(flags & ~(SHMIPC_MORE | SHMIPC_END)) && flags != (SHMIPC_MORE | SHMIPC_END);
+	return !(flags & ~(SHMIPC_MORE | SHMIPC_END | SHMIPC_LAZY)) &&
+	       (flags & (SHMIPC_MORE | SHMIPC_END)) != (SHMIPC_MORE | SHMIPC_END);
 }
 
 /* For call: @flags may be SHMIPC_LAZY. */
@@ -490,11 +492,11 @@ static void forget_buffer(struct shmipc_stream *stream)
 }
 
 /* A buffer in private memory goes as a whole: its first piece now, or it is still open; the rest when there is room. */
-static int submit_private(struct shmipc_stream *stream, size_t size, uint16_t kind)
+static int submit_private(struct shmipc_stream *stream, size_t size, uint16_t kind, unsigned int flags)
 {
 	struct iovec iov = { stream->private_buffer, size };
 	struct source source = { .iov = &iov, .left = size };
-	int r = size ? write_piece(stream, &source, kind, 0) : push_small(stream, NULL, 0, kind, 0);
+	int r = size ? write_piece(stream, &source, kind, flags) : push_small(stream, NULL, 0, kind, flags);
 
 	if (r || !source.left)
 		return r;
@@ -524,7 +526,8 @@ int shmipc_stream_submit(struct shmipc_stream *stream, struct shmipc_buffer *buf
 	r = check_writable(stream);
 	while (!r) {
 		room = load_acquire(&stream->session->room);
-		r = stream->private_buffer ? submit_private(stream, size, kind) : publish(stream, buffer, size, kind);
+		r = stream->private_buffer ? submit_private(stream, size, kind, flags & SHMIPC_LAZY)
+					   : publish(stream, buffer, size, kind, flags & SHMIPC_LAZY);
 		if (!r)
 			break;
 		r = wait_for_way(stream, r, room, deadline);
