@@ -23,17 +23,21 @@
 /* This thread runs process on it: what becomes due is run anyway. */
 static _Thread_local const struct shmipc_session *processing;
 
-void callback_signal(struct shmipc_session *session)
+void callback_wake(struct shmipc_session *session)
 {
 	const uint64_t one = 1;
 	ssize_t n;
 
-	if (load_acquire(&session->loop_fd) < 0 || processing == session)
-		return;
 	if (atomic_exchange(&session->signalled, true))
 		return;
 	n = write(session->wake_fd, &one, sizeof(one));
 	(void)n; /* full is as good */
+}
+
+void callback_signal(struct shmipc_session *session)
+{
+	if (load_acquire(&session->loop_fd) >= 0 && processing != session)
+		callback_wake(session);
 }
 
 static void take_signal(struct shmipc_session *session)

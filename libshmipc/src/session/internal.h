@@ -306,6 +306,7 @@ struct shmipc_session {
 	unsigned char parked_header[16];
 	uint32_t parked_got; /* bytes of the header, then of the first piece */
 	int64_t parked_until;
+	_Atomic bool missed; /* an event found another thread leading; read and written anywhere */
 	bool armed;  /* for the loop's descriptor */
 	bool masked; /* and that is left out of the loop's epoll, while a thread blocks */
 	_Atomic uint64_t leads;
@@ -566,6 +567,8 @@ void callback_restart(struct shmipc_session *session, uint64_t epoch);
 void callback_room(struct shmipc_session *session);
 /* Make the loop's descriptor readable. */
 void callback_signal(struct shmipc_session *session);
+/* Wake the loop, whichever thread this is. It is driven by one. */
+void callback_wake(struct shmipc_session *session);
 /* A non-blocking write found no way for what @waiter says: on_writable is to be called, the loop to watch. */
 void callback_want_writable(struct shmipc_stream *stream, const struct waiter *waiter);
 

@@ -19,6 +19,10 @@
  * as long as its own wish is not fulfilled, so a thread that exchanges messages with the peer all alone never makes a
  * futex call.
  *
+ * (E) against (F), likewise: the loop's thread that an event woke, and that cannot lead, leaves word and tries again.
+ * The event may be of a message that came after the leader had looked, and armed: nothing else would bring it in, since
+ * an edge is told of once.
+ *
  * In a session that is driven by an event loop nobody sleeps in the channel while the loop watches: the channel is
  * armed. A thread that blocks disarms it for as long as it leads, and takes its descriptor out of the session's epoll meanwhile.
  */
@@ -160,10 +164,23 @@ void lead_watch(struct shmipc_session *session)
 	}
 }
 
+/* For an event of the loop's: whoever has the lead sees to it, even if just about to leave, and armed already. */
+static bool lead_or_leave_word(struct shmipc_session *session)
+{
+	if (likely(lead_try(session)))
+		return true;
+	if (load_acquire(&session->loop_fd) < 0)
+		return false;
+	store_relaxed(&session->missed, true); /* (E) */
+	full_barrier();
+	return lead_try(session);
+}
+
 void lead_harvest(struct shmipc_session *session)
 {
-	if (!lead_try(session))
-		return; /* whoever has it does that */
+	if (!lead_or_leave_word(session))
+		return;
+	store_relaxed(&session->missed, false);
 	disarm(session);
 	while (harvest(session) > 0)
 		;
@@ -184,6 +201,14 @@ static cold void hand_on(struct shmipc_session *session)
 	lead_wake(roused);
 }
 
+/* An edge-triggered loop will not be told again of what it found while this thread had the lead: it is, here. */
+static cold void pass_missed(struct shmipc_session *session)
+{
+	full_barrier();
+	if (atomic_exchange(&session->missed, false)) /* (F) */
+		callback_wake(session);
+}
+
 static inline void leave(struct shmipc_session *session)
 {
 	if (unlikely(load_acquire(&session->loop_fd) >= 0))
@@ -195,6 +220,8 @@ static inline void leave(struct shmipc_session *session)
 		full_barrier(); /* (B) */
 	if (unlikely(load_relaxed(&session->followed)))
 		hand_on(session);
+	if (unlikely(load_relaxed(&session->loop_fd) >= 0))
+		pass_missed(session);
 }
 
 void lead_leave(struct shmipc_session *session)
