@@ -41,7 +41,8 @@ int shmipc_dispatcher_add_session(struct shmipc_dispatcher *dispatcher, struct s
 /**
  * shmipc_dispatcher_add_listener - accept sessions from now on, until the listener is shut down
  * @listener: stays the caller's, who closes it after the dispatcher, or after shutdown and remove
- * @on_session: called with each; it sets callbacks, and adds it to a dispatcher, or closes it
+ * @on_session: called with each; it sets callbacks, and adds it to a dispatcher, or closes it. May run in
+ *	several threads at a time, each with another session
  * @arg: for on_session
  *
  * Since 0.1. Returns 0. -EALREADY, -ENOMEM.
