@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * pool.c - a client's sessions to one address: choosing one, lending its streams
+ *
+ * Which session. Each thread has a home among the slots and compares it with one other, a different one each time:
+ * the one with fewer streams out is asked first. A thread that takes and gives back one stream at a time
+ * stays at home, where its stream is still warm and no other thread's lock is in the way; one that takes many
+ * spreads them evenly. A counter that all threads share would do neither.
+ */
+#include "pool.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../futex.h"
+#include "../process.h"
+
+static const char *find_fault(const struct shmipc_pool_options *o, char *text, size_t size)
+{
+	if (o->size != sizeof(*o))
+		return "size: not that of struct shmipc_pool_options; use SHMIPC_POOL_OPTIONS_INIT";
+	if (shmipc_session_options_check(&o->session, text, size)) {
+		char fault[160];
+
+		snprintf(fault, sizeof(fault), "session.%s", text);
+		snprintf(text, size, "%s", fault);
+		return text;
+	}
+	if (!o->sessions || o->sessions > 1024)
+		return "sessions: not from 1 to 1024";
+	if (o->streams > 1 << 20)
+		return "streams: over 1,048,576";
+	if (!o->connect_ms || o->connect_ms > 3600000)
+		return "connect_ms: not from 1 to 3,600,000";
+	if (!o->retry_min_ms || o->retry_min_ms > 3600000)
+		return "retry_min_ms: not from 1 to 3,600,000";
+	if (o->retry_max_ms < o->retry_min_ms || o->retry_max_ms > 3600000)
+		return "retry_max_ms: not from retry_min_ms to 3,600,000";
+	return NULL;
+}
+
+int shmipc_pool_options_check(const struct shmipc_pool_options *options, char *message, size_t size)
+{
+	char text[160] = "";
+	const char *fault = options ? find_fault(options, text, sizeof(text)) : "options: NULL";
+
+	if (message && size)
+		snprintf(message, size, "%s", fault ? fault : "");
+	return fault ? -EINVAL : 0;
+}
+
+void pool_put(struct shmipc_pool *pool)
+{
+	if (atomic_fetch_sub_explicit(&pool->refs, 1, memory_order_acq_rel) != 1)
+		return;
+	if (pool->epoll >= 0)
+		close(pool->epoll);
+	if (pool->wake_fd >= 0)
+		close(pool->wake_fd);
+	free(pool->address);
+	free(pool);
+}
+
+static struct shmipc_pool *alloc_pool(const char *address, const struct shmipc_pool_options *options)
+{
+	size_t size = sizeof(struct shmipc_pool) + options->sessions * sizeof(struct pool_slot);
+	struct shmipc_pool *pool = aligned_alloc(LAYOUT_LINE, (size + LAYOUT_LINE - 1) / LAYOUT_LINE * LAYOUT_LINE);
+	uint32_t i;
+
+	if (!pool)
+		return NULL;
+	memset(pool, 0, size);
+	pool->options = *options;
+	pool->refs = 1;
+	pool->epoll = pool->wake_fd = -1;
+	pool->slot_count = options->sessions;
+	for (i = 0; i < pool->slot_count; i++)
+		pool->slots[i].pool = pool;
+	pool->address = strdup(address);
+	if (!pool->address || process_guard(&pool->guard)) {
+		pool_put(pool);
+		return NULL;
+	}
+	return pool;
+}
+
+/* The thread, if there was one, is gone. */
+static void close_members(struct shmipc_pool *pool)
+{
+	struct pool_member *member;
+	struct pool_slot *slot;
+
+	for (slot = pool->slots; slot < pool->slots + pool->slot_count; slot++) {
+		attempt_end(slot);
+		slot_lock(slot);
+		member = slot->current;
+		slot->current = NULL;
+		slot_unlock(slot);
+		if (member) {
+			member_retire(member);
+			member_close(member);
+		}
+		while ((member = slot->retired)) {
+			slot->retired = member->next;
+			member_close(member);
+		}
+	}
+}
+
+int shmipc_pool_create(const char *address, const struct shmipc_pool_options *options, struct shmipc_pool **to)
+{
+	const struct shmipc_pool_options defaults = SHMIPC_POOL_OPTIONS_INIT;
+	struct shmipc_session *session;
+	struct shmipc_pool *pool;
+	uint32_t i;
+	int r;
+
+	*to = NULL;
+	if (!options)
+		options = &defaults;
+	if (!address || shmipc_pool_options_check(options, NULL, 0))
+		return -EINVAL;
+	pool = alloc_pool(address, options);
+	if (!pool)
+		return -ENOMEM;
+	r = pool_watch_init(pool);
+	for (i = 0; i < pool->slot_count && !r; i++) {
+		r = shmipc_session_connect(address, &options->session,
+					   process_now() + (int64_t)options->connect_ms * 1000000, &session);
+		if (!r)
+			r = pool_install(&pool->slots[i], session);
+	}
+	if (!r)
+		r = pool_thread_start(pool);
+	if (r) {
+		close_members(pool);
+		pool_put(pool);
+		return r;
+	}
+	*to = pool;
+	return 0;
+}
+
+void shmipc_pool_close(struct shmipc_pool *pool)
+{
+	if (!pool)
+		return;
+	if (load_relaxed(pool->guard))
+		pool_thread_stop(pool);
+	close_members(pool);
+	pool_put(pool);
+}
+
+static uint32_t choose_slot(struct shmipc_pool *pool)
+{
+	static _Atomic uint32_t threads;
+	static __thread uint32_t own, turn; /* own: 0: not yet known */
+	uint32_t n = pool->slot_count, home, other;
+
+	if (n == 1)
+		return 0;
+	if (!own)
+		own = atomic_fetch_add_explicit(&threads, 1, memory_order_relaxed) | 1u << 31;
+	home = (own & ~(1u << 31)) % n;
+	other = (home + 1 + turn++ % (n - 1)) % n;
+	return load_relaxed(&pool->slots[other].taken) < load_relaxed(&pool->slots[home].taken) ? other : home;
+}
+
+/* What to say of several slots that all failed: the gravest, of those whose sessions live. */
+static int graver(int a, int b)
+{
+	static const int order[] = { -ENOMEM, -EMFILE, -EBUSY };
+	size_t i;
+
+	for (i = 0; i < sizeof(order) / sizeof(*order); i++)
+		if (a == order[i] || b == order[i])
+			return order[i];
+	return a;
+}
+
+static int try_get(struct shmipc_pool *pool, struct shmipc_stream **stream)
+{
+	uint32_t first = choose_slot(pool), i;
+	int r = -EAGAIN, one;
+
+	for (i = 0; i < pool->slot_count; i++) {
+		one = slot_get(&pool->slots[(first + i) % pool->slot_count], stream);
+		if (!one)
+			return 0;
+		r = graver(r, one);
+	}
+	return r;
+}
+
+int shmipc_pool_get(struct shmipc_pool *pool, struct shmipc_stream **stream, int64_t deadline)
+{
+	uint32_t changes;
+	int r = load_relaxed(pool->guard) ? 0 : -EPERM;
+
+	*stream = NULL;
+	while (!r) {
+		changes = load_acquire(&pool->changes);
+		r = try_get(pool, stream);
+		if (r != -EAGAIN || !deadline)
+			return r;
+		r = futex_sleep(&pool->changes, changes, FUTEX_IN_PROCESS, deadline);
+	}
+	return r;
+}
+
+int shmipc_pool_put(struct shmipc_pool *pool, struct shmipc_stream *stream)
+{
+	struct pool_member *member;
+
+	if (!stream)
+		return 0;
+	member = member_of(stream);
+	if (member && member->slot->pool == pool && load_relaxed(pool->guard))
+		return member_put_stream(member, stream);
+	shmipc_stream_close(stream);
+	return 0;
+}
+
+static void add_slot(struct pool_slot *slot, struct shmipc_pool_stats *stats)
+{
+	struct pool_member *member;
+
+	slot_lock(slot);
+	member = slot->current;
+	if (member && !shmipc_session_error(member->session)) {
+		stats->sessions++;
+		stats->healthy += (unsigned int)shmipc_session_is_healthy(member->session);
+	}
+	stats->idle += member ? member->count : 0;
+	stats->taken += load_relaxed(&slot->taken);
+	slot_unlock(slot);
+	stats->hits += load_relaxed(&slot->hits);
+	stats->opens += load_relaxed(&slot->opens);
+	stats->discards += load_relaxed(&slot->discards);
+}
+
+int shmipc_pool_stats(struct shmipc_pool *pool, struct shmipc_pool_stats *stats)
+{
+	struct shmipc_pool_stats all = { .size = sizeof(all) };
+	uint32_t i;
+
+	if (!load_relaxed(pool->guard))
+		return -EPERM;
+	if (stats->size < sizeof(stats->size) || stats->size > sizeof(all))
+		return -EINVAL;
+	for (i = 0; i < pool->slot_count; i++)
+		add_slot(&pool->slots[i], &all);
+	all.reconnects = load_relaxed(&pool->reconnects);
+	all.retries = load_relaxed(&pool->retries);
+	all.restarts = load_relaxed(&pool->restarts);
+	all.size = stats->size;
+	memcpy(stats, &all, stats->size);
+	return 0;
+}
