@@ -376,6 +376,35 @@ static void no_more_handshakes_at_a_time_than_allowed(struct pair *pair)
 	shmipc_listener_close(listener);
 }
 
+static void a_crowd_that_says_nothing_makes_way(struct pair *pair)
+{
+	enum { SILENT = 30 };
+	struct shmipc_listener_options options = listener_options(pair);
+	struct shmipc_session *client, *server;
+	struct shmipc_listener *listener;
+	int silent[SILENT], i, left = 0;
+	int64_t began;
+
+	options.handshakes = 3;
+	options.handshake_ms = 1000;
+	listener = listener_open(pair, &options);
+	began = now_ns();
+	for (i = 0; i < SILENT; i++)
+		silent[i] = connect_bare(shmipc_listener_address(listener));
+	/* Three make way every 100 ms: without that it would have to wait for ten times a whole second. */
+	listener_connect(pair, listener, &client, &server);
+	assert_true(now_ns() - began < 9000000000);
+	assert_true(now_ns() - began >= 900000000);
+	for (i = 0; i < SILENT; i++)
+		left += !is_hung_up(silent[i]);
+	assert_true(left <= 3);
+	for (i = 0; i < SILENT; i++)
+		close(silent[i]);
+	shmipc_session_close(client);
+	shmipc_session_close(server);
+	shmipc_listener_close(listener);
+}
+
 static void sessions_that_nobody_accepts_count_too(struct pair *pair)
 {
 	enum { ALL = 5 };
@@ -572,6 +601,7 @@ int main(int argc, char **argv)
 		ON_MEMFD(clients_that_say_nothing_are_hung_up_on_in_time),
 		ON_MEMFD(what_is_not_a_handshake_is_hung_up_on_at_once),
 		ON_MEMFD(no_more_handshakes_at_a_time_than_allowed),
+		ON_MEMFD(a_crowd_that_says_nothing_makes_way),
 		ON_BOTH(sessions_that_nobody_accepts_count_too),
 		ON_BOTH(an_event_loop_hears_of_clients),
 		ON_MEMFD(a_process_out_of_descriptors_waits_and_goes_on),

@@ -3,6 +3,7 @@
  * shmipc/listener.h - a server's end of an address: sessions, and hot restart
  *
  * Handshakes are state machines, many at once, each under one deadline: a client that says nothing delays nobody.
+ * Where options.handshakes of them are in progress, those that have taken a tenth of their time make way for others.
  *
  *	blocking	shmipc_listener_accept()
  *	event loop	shmipc_listener_fd() and shmipc_listener_process(), then accept with deadline 0
@@ -10,9 +11,10 @@
  *
  * Threads. Every function may be called from any thread. shutdown makes the others return; close ends the handle.
  *
- * Hot restart. The new process listens on the same socket, which the old one hands over, or binds the same path anew.
- * The old one then calls shmipc_listener_restart(): every client is asked to connect anew, says so when it has, and
- * uses the old session no more once its streams there are given back.
+ * Hot restart. The new process listens on the same socket, which the old one hands over (shmipc_listener_socket(),
+ * shmipc_listener_create_fd()); or it binds the same path anew after shmipc_listener_shutdown() in the old one, with a
+ * moment in between in which connecting is refused. The old one then calls shmipc_listener_restart(): every client is
+ * asked to connect anew, says so when it has, and uses the old session no more once its streams there are given back.
  */
 #ifndef SHMIPC_LISTENER_H
 #define SHMIPC_LISTENER_H
@@ -30,11 +32,11 @@ struct shmipc_listener;
  * struct shmipc_listener_options - what a listener is like
  * @size: sizeof(struct shmipc_listener_options), set by SHMIPC_LISTENER_OPTIONS_INIT
  * @session: every session's options
- * @mode: permissions of the socket's path, as for chmod(2)
+ * @mode: permissions of the socket's path, 0 to 0777, whatever the umask; an abstract name has none
  * @connections: of the socket's backlog; 1 to 65536
- * @handshakes: at a time; 1 to 65536. More wait in the socket's backlog
+ * @handshakes: at a time, together with sessions that wait to be accepted; 1 to 65536. More wait in the socket's backlog
  * @handshake_ms: for each; 1 to 3,600,000
- * @keep_path: 1: close does not unlink the path
+ * @keep_path: 1: close does not unlink the path; 0: it does, if it bound it and the socket there is still its own
  */
 struct shmipc_listener_options {
 	size_t size;
@@ -67,9 +69,10 @@ int shmipc_listener_options_check(const struct shmipc_listener_options *options,
  * @options: or NULL for the defaults
  * @listener: where it goes; the caller's, until close
  *
- * Since 0.1.
+ * Of several that start at the same path one succeeds: it is bound under flock(2) of its directory. Since 0.1.
  *
- * Returns 0. -EINVAL. -EADDRINUSE: somebody listens there, or the path is not a socket. Other errors of bind(2).
+ * Returns 0. -EINVAL. -EADDRINUSE: somebody listens there, or the path is not a socket. -EBUSY: somebody keeps the
+ * directory locked. Other errors of bind(2).
  */
 int shmipc_listener_create(const char *address, const struct shmipc_listener_options *options,
 			   struct shmipc_listener **listener);
@@ -132,14 +135,15 @@ const char *shmipc_listener_address(const struct shmipc_listener *listener);
 /**
  * shmipc_listener_socket - the listening socket, to hand over to a new process
  *
- * Since 0.1. Returns the descriptor, the listener's.
+ * Since 0.1. Returns the descriptor, the listener's; -ESHUTDOWN after shutdown.
  */
 int shmipc_listener_socket(const struct shmipc_listener *listener);
 
 /**
  * shmipc_listener_shutdown - take no more connections; threads that wait in it return
  *
- * Sessions go on. Idempotent. Since 0.1. Returns 0.
+ * Sessions go on, and those whose handshake is done can still be accepted; handshakes in progress end. The listening
+ * socket is closed: connecting is refused, unless another process has it too. Idempotent. Since 0.1. Returns 0.
  */
 int shmipc_listener_shutdown(struct shmipc_listener *listener);
 
@@ -164,9 +168,13 @@ enum shmipc_restart {
  * @epoch: a number for this restart, the clients are told
  * @deadline: after which clients that have not answered have failed
  *
- * Takes no more connections. A failed restart may be tried again, or given up with another epoch. Since 0.1.
+ * From now on connections are left to the new process, and close leaves it the path. A handshake in progress goes on,
+ * and its client is asked when it is done. Answers arrive as other messages do: where the application drives its sessions.
  *
- * Returns 0: it is under way. -EALREADY: one is.
+ * If it fails, connections are taken here again, so that no client is left standing; the sessions of those that
+ * did not go live on. It may then be tried again, which asks those alone. Since 0.1.
+ *
+ * Returns 0: it is under way. -EALREADY: one is. -ENOMEM.
  */
 int shmipc_listener_restart(struct shmipc_listener *listener, uint64_t epoch, int64_t deadline);
 
@@ -192,7 +200,7 @@ struct shmipc_restart_progress {
  * shmipc_listener_restart_progress - look at a hot restart
  * @progress: filled
  *
- * Since 0.1. Returns 0.
+ * Does what shmipc_listener_process() does. Since 0.1. Returns 0.
  */
 int shmipc_listener_restart_progress(struct shmipc_listener *listener, struct shmipc_restart_progress *progress);
 

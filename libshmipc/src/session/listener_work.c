@@ -3,8 +3,9 @@
  * listener_work.c - takes connections and moves their handshakes on, many at once
  *
  * Handshakes in progress and sessions that nobody has accepted yet are together at most options.handshakes; beyond
- * that connections stay in the socket's backlog. All handshakes have the same time, so the oldest is always the
- * first to be late: one timer does for all. The timer is set only to an earlier time; when it goes off for a
+ * that connections stay in the socket's backlog, unless the oldest handshake has taken a tenth of its time: then it
+ * makes way for the next connection, so that a crowd that says nothing does not keep others out for long. All handshakes have
+ * the same time, so the oldest is always the first to be late: one timer does for all. The timer is set only to an earlier time; when it goes off for a
  * handshake that has ended since, it is set anew, so that it costs nothing per connection.
  */
 #include <fcntl.h>
@@ -58,12 +59,30 @@ int work_init(struct shmipc_listener *l, int socket)
 	return r;
 }
 
+static bool has_room(const struct shmipc_listener *l)
+{
+	return load_relaxed(&l->handshakes) + load_relaxed(&l->queued) < l->options.handshakes;
+}
+
+/* When the oldest handshake has to make way. */
+static int64_t makes_way_at(const struct shmipc_listener *l)
+{
+	return l->oldest ? l->oldest->handshake.deadline - l->options.handshake_ms * 900000ll : SHMIPC_FOREVER;
+}
+
+static bool wants_connections(const struct shmipc_listener *l)
+{
+	return !l->masked_until && !load_relaxed(&l->resting) && (has_room(l) || process_now() >= makes_way_at(l));
+}
+
 /* Set the timer, unless it goes off early enough. */
 static void set_timer(struct shmipc_listener *l)
 {
 	int64_t at = load_relaxed(&l->restart_deadline);
 	struct itimerspec time = { .it_value = { 0 } };
 
+	if (l->masked && !has_room(l) && makes_way_at(l) < at)
+		at = makes_way_at(l);
 	if (l->oldest && l->oldest->handshake.deadline < at)
 		at = l->oldest->handshake.deadline;
 	if (l->masked_until && l->masked_until < at)
@@ -74,12 +93,6 @@ static void set_timer(struct shmipc_listener *l)
 	time.it_value.tv_sec = at > 0 ? at / 1000000000 : 0;
 	time.it_value.tv_nsec = at > 0 ? at % 1000000000 : 1; /* all zero means never */
 	timerfd_settime(l->timer_fd, TFD_TIMER_ABSTIME, &time, NULL);
-}
-
-static bool wants_connections(const struct shmipc_listener *l)
-{
-	return !l->masked_until && !load_relaxed(&l->resting) &&
-	       load_relaxed(&l->handshakes) + load_relaxed(&l->queued) < l->options.handshakes;
 }
 
 static void adjust_locked(struct shmipc_listener *l)
@@ -271,6 +284,8 @@ static void take_connections(struct shmipc_listener *l)
 
 	for (i = 0; i < CONNECTIONS_MAX && wants_connections(l); i++) {
 		fd = accept4(l->socket, NULL, NULL, SOCK_CLOEXEC);
+		if (fd >= 0 && !has_room(l))
+			drop_connection(l, l->oldest, -ETIMEDOUT);
 		r = fd < 0 ? -errno : add_connection(l, fd);
 		switch (r) {
 		case 0:
@@ -309,6 +324,7 @@ void work_do(struct shmipc_listener *l)
 {
 	struct epoll_event events[EVENTS_MAX];
 	bool timer = false;
+	uint32_t socket = 0;
 	int n, i;
 
 	lock_take(&l->work);
@@ -318,16 +334,16 @@ void work_do(struct shmipc_listener *l)
 
 		if (what == &l->timer_fd)
 			timer = true;
-		else if (what == &l->wake_fd || l->socket < 0)
-			continue;
-		else if (what != &l->socket)
+		else if (what == &l->socket)
+			socket = events[i].events;
+		else if (what != &l->wake_fd)
 			step_connection(l, what);
-		else if (events[i].events & (EPOLLHUP | EPOLLERR))
-			stop_locked(l); /* somebody shut it down */
-		else
-			take_connections(l);
 	}
-	/* Last, since it ends connections of which events may tell. */
+	/* Last, since these may end other connections of which events told. */
+	if (socket & (EPOLLHUP | EPOLLERR))
+		stop_locked(l); /* somebody shut it down */
+	else if (socket)
+		take_connections(l);
 	if (timer)
 		end_late(l);
 	adjust_locked(l);
