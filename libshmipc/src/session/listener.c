@@ -185,6 +185,15 @@ static int wait_work(struct shmipc_listener *l, int64_t deadline)
 	return poll(&poll_fd, 1, timeout) < 0 ? -errno : 0;
 }
 
+/* Sessions are taken by the caller: from now on not by accept_stream. */
+static void use_sessions(struct shmipc_listener *l)
+{
+	lock_take(&l->lock);
+	if (l->use == LISTENER_UNUSED)
+		l->use = LISTENER_SESSIONS;
+	lock_release(&l->lock);
+}
+
 int shmipc_listener_accept(struct shmipc_listener *l, struct shmipc_session **session, int64_t deadline)
 {
 	int r;
@@ -193,10 +202,7 @@ int shmipc_listener_accept(struct shmipc_listener *l, struct shmipc_session **se
 	r = listener_check(l);
 	if (r)
 		return r;
-	lock_take(&l->lock);
-	if (l->use == LISTENER_UNUSED)
-		l->use = LISTENER_SESSIONS;
-	lock_release(&l->lock);
+	use_sessions(l);
 	for (;;) {
 		*session = dequeue(l);
 		if (*session)
@@ -215,6 +221,11 @@ int shmipc_listener_accept(struct shmipc_listener *l, struct shmipc_session **se
 
 int shmipc_listener_fd(struct shmipc_listener *l)
 {
+	int r = listener_check(l);
+
+	if (r)
+		return r;
+	use_sessions(l);
 	return l->epoll_fd;
 }
 
@@ -282,6 +293,7 @@ void shmipc_listener_close(struct shmipc_listener *l)
 	restart_update(l);
 	work_stop(l);
 	log_info("listener", "%s: closed", l->address);
+	streams_fini(l);
 	member_drop_all(l);
 	while ((session = dequeue(l)))
 		shmipc_session_close(session);

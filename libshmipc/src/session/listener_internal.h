@@ -6,6 +6,7 @@
  *	listener_options.c	checking options
  *	listener_work.c		connections and handshakes
  *	listener_restart.c	the sessions that were accepted, and hot restart
+ *	listener_streams.c	accept_stream: sessions that the listener drives itself
  *
  * One epoll descriptor says when there is something to do: the listening socket, each handshake's socket,
  * a timer, and an eventfd that is readable while sessions are there to accept, or for good after shutdown. Whoever
@@ -121,5 +122,9 @@ int member_add(struct shmipc_listener *listener, struct shmipc_session *session)
 void member_drop_all(struct shmipc_listener *listener);
 /* The restart may have come to its end. Not under lock. */
 void restart_update(struct shmipc_listener *listener);
+
+/* listener_streams.c */
+void streams_stop(struct shmipc_listener *listener); /* wakes who waits; idempotent */
+void streams_fini(struct shmipc_listener *listener);
 
 #endif /* SHMIPC_LISTENER_INTERNAL_H */

@@ -275,6 +275,7 @@ void work_stop(struct shmipc_listener *l)
 	lock_take(&l->work);
 	stop_locked(l);
 	release_work(l);
+	streams_stop(l);
 }
 
 /* Take what waits in the backlog. */
