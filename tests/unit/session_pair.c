@@ -142,9 +142,17 @@ static bool is_empty(struct shmipc_session *session)
 	       !stats.channel.bytes_lent;
 }
 
+/* Both are looked at each time: what one gives back the other one must see. */
+static bool are_empty(struct pair *pair)
+{
+	bool client = is_empty(pair->client), server = is_empty(pair->server);
+
+	return client && server;
+}
+
 void session_pair_await_empty(struct pair *pair)
 {
-	await(is_empty(pair->client) & is_empty(pair->server));
+	await(are_empty(pair));
 }
 
 void pattern_write(struct shmipc_stream *stream, size_t size, uint32_t tag)

@@ -128,7 +128,7 @@ static void submitting_more_than_was_reserved_or_twice_is_einval(struct pair *pa
 	assert_code(shmipc_stream_submit(ends.near, &buffer, buffer.size + 1, 0, FAR), -EINVAL);
 	assert_code(shmipc_stream_submit(ends.near, &buffer, SIZE_MAX, 0, FAR), -EINVAL);
 	for (bit = 0; bit < 32; bit++)
-		if (!((1u << bit) & (SHMIPC_MORE | SHMIPC_END)))
+		if (!((1u << bit) & (SHMIPC_MORE | SHMIPC_END | SHMIPC_LAZY)))
 			assert_code(shmipc_stream_submit(ends.near, &buffer, 1, 1u << bit, FAR), -EINVAL);
 	assert_code(shmipc_stream_submit(ends.near, &buffer, 100, 0, FAR), 0);
 	assert_code(shmipc_stream_submit(ends.near, &buffer, 100, 0, FAR), -EINVAL);

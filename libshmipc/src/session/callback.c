@@ -52,11 +52,17 @@ static void take_signal(struct shmipc_session *session)
 	atomic_store(&session->signalled, false);
 }
 
+/* Somebody is there to run callbacks: the handle's owner, or who does not need it. */
+static bool is_run_locked(const struct shmipc_session *session)
+{
+	return !session->closed || session->processing || load_relaxed(&session->driver);
+}
+
 void callback_due_locked(struct shmipc_stream *stream, uint32_t due)
 {
 	struct shmipc_session *session = stream->session;
 
-	if (!stream->has_callbacks || !(due & DUE_EVENTS))
+	if (!stream->has_callbacks || !(due & DUE_EVENTS) || !is_run_locked(session))
 		return;
 	stream->due |= due;
 	if (stream->due & (DUE_QUEUED | DUE_RUNNING))
@@ -214,6 +220,31 @@ static uint32_t run_due(struct shmipc_stream *stream, const struct shmipc_stream
 	return 0;
 }
 
+void callback_drop(struct shmipc_session *session)
+{
+	struct shmipc_stream *stream = NULL, *next;
+
+	lock_take(&session->lock);
+	if (!is_run_locked(session)) {
+		stream = session->ready;
+		session->ready = NULL;
+		session->ready_end = &session->ready;
+	}
+	lock_release(&session->lock);
+	for (; stream; stream = next) {
+		next = stream->ready_next;
+		stream_put(stream);
+	}
+}
+
+void callback_close(struct shmipc_session *session)
+{
+	lock_take(&session->lock);
+	session->closed = true;
+	lock_release(&session->lock);
+	callback_drop(session);
+}
+
 int session_run_one(struct shmipc_session *session)
 {
 	struct shmipc_stream_callbacks callbacks;
@@ -279,11 +310,18 @@ int shmipc_session_process(struct shmipc_session *session)
 	if (r)
 		return r;
 	session_get(session);
+	lock_take(&session->lock);
+	session->processing++;
+	lock_release(&session->lock);
 	error = session_harvest(session);
 	while (n < PROCESS_MAX && session_run_one(session))
 		n++;
 	if (n == PROCESS_MAX && has_more(session))
 		callback_signal(session);
+	lock_take(&session->lock);
+	session->processing--;
+	lock_release(&session->lock);
+	callback_drop(session);
 	session_put(session);
 	return n ? n : error;
 }

@@ -272,6 +272,7 @@ void driven_drop_all(struct shmipc_dispatcher *dispatcher)
 		epoll_ctl(dispatcher->epoll, EPOLL_CTL_DEL, driven->fd, NULL);
 		if (driven->session) {
 			store_relaxed(&driven->session->driver, NULL);
+			callback_drop(driven->session);
 			session_put(driven->session);
 		}
 		free(driven);

@@ -307,8 +307,8 @@ struct shmipc_session {
 	uint32_t parked_got; /* bytes of the header, then of the first piece */
 	int64_t parked_until;
 	_Atomic bool missed; /* an event found another thread leading; read and written anywhere */
-	bool armed;  /* for the loop's descriptor */
-	bool masked; /* and that is left out of the loop's epoll, while a thread blocks */
+	bool armed;	     /* for the loop's descriptor */
+	bool masked;	     /* and that is left out of the loop's epoll, while a thread blocks */
 	_Atomic uint64_t leads;
 
 	_Alignas(LAYOUT_LINE) struct lock out_lock;
@@ -334,6 +334,8 @@ struct shmipc_session {
 	struct shmipc_session_callbacks callbacks;
 	void *callbacks_arg;
 	bool has_callbacks;
+	bool closed;		  /* the handle is gone: what becomes due is for a driver alone */
+	uint32_t processing;	  /* calls of process */
 	bool running;		  /* a callback of the session's own */
 	uint32_t streams_running; /* callbacks of streams */
 	uint32_t want_writable;	  /* streams that wait to be called for it */
@@ -563,6 +565,10 @@ void callback_due_locked(struct shmipc_stream *stream, uint32_t due);
 void callback_writable_locked(struct shmipc_stream *stream);
 void callback_accept_locked(struct shmipc_session *session);
 void callback_restart(struct shmipc_session *session, uint64_t epoch);
+/* The handle is gone: unless somebody runs callbacks all the same, none is due any more. */
+void callback_close(struct shmipc_session *session);
+/* Likewise, when a driver lets go of it. */
+void callback_drop(struct shmipc_session *session);
 /* Room came back: on_writable is due wherever it is waited for. */
 void callback_room(struct shmipc_session *session);
 /* Make the loop's descriptor readable. */

@@ -81,7 +81,7 @@ static int send_owed_locked(struct shmipc_stream *stream, uint32_t what)
 
 	switch (what) {
 	case OWED_OPEN:
-		if (load_relaxed(&stream->announced))
+		if (load_relaxed(&stream->announced) || load_relaxed(&stream->flags) & (STREAM_RESET | STREAM_CLOSED))
 			return 0;
 		r = push_kept_locked(stream, NULL, 0, MSG_DATA);
 		if (!r)
@@ -90,6 +90,11 @@ static int send_owed_locked(struct shmipc_stream *stream, uint32_t what)
 	case OWED_TAIL:
 		return send_tail_locked(stream);
 	case OWED_HELD:
+		if (load_relaxed(&stream->flags) & STREAM_RESET) {
+			produce_free(stream->session->channel, &stream->held);
+			stream->held_room = 0;
+			return 0;
+		}
 		stream->held.tag = stream->id;
 		stream->held.kind = opening(stream, MSG_DATA | MSG_LAST);
 		return send_held_locked(stream);

@@ -268,6 +268,7 @@ void shmipc_session_close(struct shmipc_session *session)
 	if (!session_check(session)) {
 		session_fail(session, -ESHUTDOWN);
 		close_accepted(session);
+		callback_close(session);
 		timer_remove(session);
 	}
 	session_put(session);
