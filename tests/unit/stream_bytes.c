@@ -231,7 +231,7 @@ static void unknown_flags_are_einval(struct pair *pair)
 	unsigned int bit;
 
 	for (bit = 0; bit < 32; bit++) {
-		if ((1u << bit) & (SHMIPC_MORE | SHMIPC_END))
+		if ((1u << bit) & (SHMIPC_MORE | SHMIPC_END | SHMIPC_LAZY))
 			continue;
 		assert_code(shmipc_stream_write(ends.near, "x", 1, 1u << bit, 0), -EINVAL);
 	}

@@ -124,6 +124,16 @@ static inline void count_consumed(struct shmipc_stream *stream, const struct con
 	count(&stream->consumed_direct, consumed->of_stream);
 }
 
+/* Nothing is left to read: an idle stream is to be small. */
+static void spare_spent(struct shmipc_stream *stream)
+{
+	if (!lock_try(&stream->session->lock))
+		return; /* with the next ones, then */
+	piece_spare_locked(stream->session, stream->spent);
+	stream->spent = NULL;
+	lock_release(&stream->session->lock);
+}
+
 /* As much as is in `mine`; to NULL: nowhere. Stops behind a message if @last, and says so there. */
 static size_t copy_mine(struct shmipc_stream *stream, unsigned char *to, size_t size, int *last)
 {
@@ -148,6 +158,8 @@ static size_t copy_mine(struct shmipc_stream *stream, unsigned char *to, size_t 
 	}
 	count(&stream->bytes_read, done);
 	count_consumed(stream, &consumed);
+	if (!stream->mine && stream->spent)
+		spare_spent(stream);
 	return done;
 }
 
