@@ -30,14 +30,16 @@ check() { # NAME COMMAND…
 	fi
 }
 
-# Start a server in the background, which listens on the path $1, and wait until it does.
+# Start a server in the background, which listens on the path $1, and wait until it does. A socket that an older one
+# left there is another file.
 start() { # PATH COMMAND…
-	local path=$1 i
+	local path=$1 i before
 	shift
+	before=$(stat -c '%i %z' "$path" 2>/dev/null)
 	"$@" >"$work/server.out" 2>"$work/server.err" &
 	started+=($!)
 	for ((i = 0; i < 500; i++)); do
-		[ ! -S "$path" ] || return 0
+		[ ! -S "$path" ] || [ "$(stat -c '%i %z' "$path")" = "$before" ] || return 0
 		kill -0 $! 2>/dev/null || break
 		sleep 0.02
 	done

@@ -27,10 +27,10 @@ static int64_t in_seconds(int seconds)
 /* So that no two clients, and no two messages, are alike. */
 static void fill(unsigned char *message, size_t size, unsigned int number)
 {
-	size_t i;
+	size_t first = number * 7 + (size_t)getpid(), i;
 
 	for (i = 0; i < size; i++)
-		message[i] = (unsigned char)(i * 13 + number * 7 + (unsigned int)getpid());
+		message[i] = (unsigned char)(i * 13 + first);
 }
 
 static int exchange(struct shmipc_stream *stream, unsigned int messages, size_t size, unsigned char *message,
