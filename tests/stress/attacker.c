@@ -5,15 +5,11 @@
  */
 #include "attacker.h"
 
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include "fdpass.h"
 #include "side.h"
 
 /* How long the victim may be kept when its round should be over. */
@@ -156,44 +152,4 @@ void attacker_run(const struct order *order, int socket)
 		attack->run(&a);
 	if (pick(&a, 2))
 		shmipc_channel_destroy(a.channel);
-}
-
-static void end_child(pid_t *child)
-{
-	if (*child <= 0)
-		return;
-	kill(*child, SIGKILL);
-	waitpid(*child, NULL, 0);
-	*child = 0;
-}
-
-void nursery_run(int socket)
-{
-	struct order order;
-	pid_t child = 0;
-	int fd, count;
-	ssize_t n;
-
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	signal(SIGPIPE, SIG_IGN);
-	for (;;) {
-		count = 1;
-		n = fdpass_receive(socket, &order, sizeof(order), &fd, &count, NULL);
-		if (n == -EAGAIN) {
-			usleep(100);
-			continue;
-		}
-		end_child(&child);
-		if (n != (ssize_t)sizeof(order) || count != 1)
-			_exit(0);
-		child = fork();
-		if (child == 0) {
-			prctl(PR_SET_PDEATHSIG, SIGKILL);
-			alarm(20);
-			close(socket);
-			attacker_run(&order, fd);
-			_exit(0);
-		}
-		close(fd);
-	}
 }

@@ -47,7 +47,7 @@ $(STRESS_BUILD)/control/late_produce.o: libshmipc/src/channel/produce.c tests/st
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(CFLAGS_EXTRA) -pthread -MMD -MP -include tests/stress/control/late_store.h -c -o $@ $<
 
-STRESS_HOSTILE := hostile victim attacker attacks_on_words attacks_on_sockets attacks_on_segments attacks_on_handover
+STRESS_HOSTILE := hostile nursery victim attacker attacks_on_words attacks_on_sockets attacks_on_segments attacks_on_handover
 
 $(STRESS_BUILD)/hostile: $(STRESS_HOSTILE:%=$(STRESS_BUILD)/%.o) $(STRESS_SIDE) $(STRESS_ARCHIVE)
 	$(CC) $(CFLAGS) $(CFLAGS_EXTRA) $(LDFLAGS) -pthread -o $@ $^
@@ -55,6 +55,12 @@ $(STRESS_BUILD)/hostile: $(STRESS_HOSTILE:%=$(STRESS_BUILD)/%.o) $(STRESS_SIDE) 
 STRESS_SESSIONS := sessions crowd talk talk_write talk_read link
 
 $(STRESS_BUILD)/sessions: $(STRESS_SESSIONS:%=$(STRESS_BUILD)/%.o) $(STRESS_SIDE) $(STRESS_ARCHIVE)
+	$(CC) $(CFLAGS) $(CFLAGS_EXTRA) $(LDFLAGS) -pthread -o $@ $^
+
+# The same rounds as hostile's, with another attacker and another victim.
+STRESS_LIARS := hostile nursery prey liar lies lies_in_frames link
+
+$(STRESS_BUILD)/liars: $(STRESS_LIARS:%=$(STRESS_BUILD)/%.o) $(STRESS_SIDE) $(STRESS_ARCHIVE)
 	$(CC) $(CFLAGS) $(CFLAGS_EXTRA) $(LDFLAGS) -pthread -o $@ $^
 
 define STRESS_CONTROL_RULE

@@ -134,7 +134,8 @@ enum talk_step talk_read(struct talk *talk, int64_t deadline)
 		return stop(talk, TALK_OVER);
 	if (!talk->opener && talk->ending == ENDING_LEAVE && talk->in.at >= talk->stop_at)
 		return stop(talk, TALK_OVER);
-	most = rng_below(&talk->rng_in, 3) ? rng_below(&talk->rng_in, 5000) + 1 : rng_below(&talk->rng_in, TALK_ROOM) + 1;
+	most = rng_below(&talk->rng_in, 3) ? rng_below(&talk->rng_in, 5000) + 1
+					   : rng_below(&talk->rng_in, TALK_ROOM) + 1;
 	half = most / 2;
 	if (talk->held_count && rng_below(&talk->rng_in, 3) == 0)
 		release_one(talk);
