@@ -10,15 +10,20 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-extern const struct transport transport_doorbell, transport_memfd, transport_uds, transport_uds_epoll,
-	transport_uds_seqpacket, transport_uds_dgram, transport_tcp, transport_pipe, transport_mqueue,
-	transport_vm_readv, transport_eventfd, transport_futex, transport_semaphore, transport_spin, transport_zmq,
-	transport_nng;
+extern const struct transport transport_doorbell, transport_memfd, transport_doorbell_stream,
+	transport_doorbell_stream_place, transport_memfd_stream, transport_memfd_stream_place, transport_uds,
+	transport_uds_epoll, transport_uds_seqpacket, transport_uds_dgram, transport_tcp, transport_pipe,
+	transport_mqueue, transport_vm_readv, transport_eventfd, transport_futex, transport_semaphore, transport_spin,
+	transport_zmq, transport_nng;
 
 /* In the order in which they are run and reported. */
 const struct transport *const transports[] = {
 	&transport_doorbell,
+	&transport_doorbell_stream,
+	&transport_doorbell_stream_place,
 	&transport_memfd,
+	&transport_memfd_stream,
+	&transport_memfd_stream_place,
 	&transport_uds,
 	&transport_uds_epoll,
 	&transport_uds_seqpacket,
