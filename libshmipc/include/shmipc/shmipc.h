@@ -12,5 +12,6 @@
 #include "shmipc/dispatcher.h"
 #include "shmipc/pool.h"
 #include "shmipc/observe.h"
+#include "shmipc/vector.h"
 
 #endif /* SHMIPC_SHMIPC_H */

@@ -107,6 +107,19 @@ int doorbell_ring(struct doorbell *bell, uint32_t peer_seq);
 void doorbell_pay_barrier(struct doorbell *bell);
 
 /**
+ * doorbell_say - (E) alone; (F) to (H) are the caller's
+ */
+static inline uint32_t doorbell_say(struct doorbell *bell, uint32_t bits)
+{
+	uint32_t seq = load_relaxed(&bell->own->seq);
+
+	seq = (seq & ~SEQ_BITS) + SEQ_STEP + (SEQ_ASLEEP | bits);
+	store_relaxed(&bell->own->seq, seq); /* (E) */
+	count(&bell->tool->sleeps, 1);
+	return seq;
+}
+
+/**
  * doorbell_announce - (E) to (G)
  * @bits: SEQ_SPACE, SEQ_FD or 0
  *
@@ -114,14 +127,11 @@ void doorbell_pay_barrier(struct doorbell *bell);
  */
 static inline uint32_t doorbell_announce(struct doorbell *bell, uint32_t bits)
 {
-	uint32_t seq = load_relaxed(&bell->own->seq);
+	uint32_t seq = doorbell_say(bell, bits); /* (E) */
 
-	seq = (seq & ~SEQ_BITS) + SEQ_STEP + (SEQ_ASLEEP | bits);
-	store_relaxed(&bell->own->seq, seq); /* (E) */
-	full_barrier();			     /* (F) */
+	full_barrier(); /* (F) */
 	if (unlikely(load_acquire(&bell->peer->skip)))
 		doorbell_pay_barrier(bell); /* (G) */
-	count(&bell->tool->sleeps, 1);
 	return seq;
 }
 

@@ -51,6 +51,7 @@ struct producer {
 	/* What a sleeping thread of the other kind asks too: */
 	_Atomic uint32_t cons;	   /* the peer's, when last looked at */
 	_Atomic uint32_t unmapped; /* likewise */
+	_Atomic uint64_t freed;	   /* likewise */
 	_Atomic bool starved;	   /* reserve said -EAGAIN, and nothing came back since */
 	_Atomic bool grown;	   /* there is more than the first segment */
 
@@ -179,6 +180,10 @@ void produce_starve(struct shmipc_channel *ch);
 /* consume.c: give a kept message's slice (its message's, as peek said) back. By any thread. 0, or -EINVAL: not kept. */
 int consume_give_back(struct shmipc_channel *ch, uint32_t message_slice);
 
+/* produce.c: publish without a barrier from now on, if the peer can pay for it (sets out.skip); with one again. */
+void produce_start_skipping(struct shmipc_channel *ch);
+void produce_stop_skipping(struct shmipc_channel *ch);
+
 /* consume.c: the consuming thread's chores; telling a sleeper that waits for room that some came back. */
 int consume_chores(struct shmipc_channel *ch);
 void consume_wake(struct shmipc_channel *ch);
@@ -205,9 +210,24 @@ static inline void consume_flush(struct shmipc_channel *ch)
 /* spin.c */
 bool spin_pays(struct shmipc_channel *ch, struct spinner *spinner);
 int spin_until(struct shmipc_channel *ch, struct spinner *spinner, unsigned int events, int64_t limit);
+/* What it has learned: whether to spin now; how a spin ended; that two looks were more than SPIN_GAP_NS apart. */
+#define SPIN_GAP_NS 30000
+bool spin_is_due(struct spinner *spinner);
+void spin_note_won(struct spinner *spinner);
+void spin_note_lost(struct spinner *spinner);
+void spin_note_gap(struct spinner *spinner, int64_t now);
 
 /* wait.c: ask the system, if it was not asked lately, whether the peer is dead. */
 void wait_ask_dead(struct shmipc_channel *ch);
+
+/*
+ * wait.c: shmipc_channel_arm() in steps, for one thread that sleeps on many endpoints: announce on all; one full
+ * barrier; one membarrier if a peer publishes without its own; look at all. Then sleep, or withdraw everywhere.
+ */
+int wait_announce(struct shmipc_channel *ch);
+bool wait_owes_barrier(const struct shmipc_channel *ch);
+bool wait_has_news(const struct shmipc_channel *ch);
+void wait_withdraw(struct shmipc_channel *ch, bool reported);
 
 /* Whether the peer is dead, for a caller that never sleeps. */
 static inline bool ask_dead(struct shmipc_channel *ch, uint32_t *calls)

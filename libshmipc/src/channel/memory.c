@@ -37,7 +37,8 @@ bool memory_came_back(const struct shmipc_channel *ch)
 {
 	uint32_t slice;
 
-	return next_return(ch, &slice) || load_acquire(&ch->peer.words->unmapped) != load_relaxed(&ch->out.unmapped);
+	return next_return(ch, &slice) || load_acquire(&ch->peer.words->unmapped) != load_relaxed(&ch->out.unmapped) ||
+	       load_acquire(&ch->peer.words->freed) != load_relaxed(&ch->out.freed);
 }
 
 static void free_segment(struct shmipc_channel *ch, uint32_t segment)

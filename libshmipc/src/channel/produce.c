@@ -220,7 +220,7 @@ static int submit_promised(struct shmipc_channel *ch, const struct shmipc_buffer
  * The peer has been awake for many messages: leave out the barrier from now on, and let the peer pay
  * for it when it does go to sleep. Said before a full barrier: doorbell.h.
  */
-static cold void start_skipping(struct shmipc_channel *ch)
+cold void produce_start_skipping(struct shmipc_channel *ch)
 {
 	ch->out.ring_mark = ch->out.prod;
 	if (SHMIPC_TSAN || !process_may_skip() || !load_relaxed(&ch->peer.words->pays))
@@ -231,7 +231,7 @@ static cold void start_skipping(struct shmipc_channel *ch)
 }
 
 /* The peer sleeps too often for that. */
-static void stop_skipping(struct shmipc_channel *ch)
+void produce_stop_skipping(struct shmipc_channel *ch)
 {
 	full_barrier();
 	store_release(&ch->own.words->skip, 0);
@@ -245,7 +245,7 @@ static cold int ring_sleeper(struct shmipc_channel *ch, unsigned int flags)
 
 	if (seq) {
 		if (out->skip && out->prod - out->ring_mark < SKIP_AFTER)
-			stop_skipping(ch);
+			produce_stop_skipping(ch);
 		out->ring_mark = out->prod;
 	}
 	if (flags & SHMIPC_LAZY) {
@@ -269,7 +269,7 @@ static inline int step_doorbell(struct shmipc_channel *ch, unsigned int flags)
 	} else {
 		full_barrier(); /* (B) */
 		if (unlikely(out->prod - out->ring_mark >= SKIP_AFTER))
-			start_skipping(ch);
+			produce_start_skipping(ch);
 	}
 	if (likely(!doorbell_asks(&ch->bell, SEQ_ASLEEP) && /* (C) */
 		   (flags & SHMIPC_LAZY || !load_relaxed(&ch->bell.owed))))

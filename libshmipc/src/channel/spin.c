@@ -13,8 +13,6 @@
 #include "ready.h"
 
 #define LEAVE_OUT_MAX 64u
-/* A gap between two looks that is too long for the loop itself. */
-#define GAP_NS 30000
 #define HOLD_MIN_NS 10000000ll
 #define HOLD_MAX_NS 1000000000ll
 /* Looks without, and with, a pause between two of them, before the clock is read. */
@@ -33,12 +31,8 @@ static uint32_t note_cpu(struct shmipc_channel *ch)
 	return cpu;
 }
 
-bool spin_pays(struct shmipc_channel *ch, struct spinner *s)
+bool spin_is_due(struct spinner *s)
 {
-	if (ch->one_processor || !ch->options.spin_ns)
-		return false;
-	if (note_cpu(ch) == load_relaxed(&ch->peer.words->cpu))
-		return false;
 	if (s->hold_until) {
 		if (process_now() < s->hold_until)
 			return false;
@@ -51,13 +45,22 @@ bool spin_pays(struct shmipc_channel *ch, struct spinner *s)
 	return true;
 }
 
-static void note_won(struct spinner *s)
+bool spin_pays(struct shmipc_channel *ch, struct spinner *s)
+{
+	if (ch->one_processor || !ch->options.spin_ns)
+		return false;
+	if (note_cpu(ch) == load_relaxed(&ch->peer.words->cpu))
+		return false;
+	return spin_is_due(s);
+}
+
+void spin_note_won(struct spinner *s)
 {
 	count(&s->won, 1);
 	s->leave_next = 0;
 }
 
-static void note_lost(struct spinner *s)
+void spin_note_lost(struct spinner *s)
 {
 	count(&s->lost, 1);
 	s->leave_next = s->leave_next ? s->leave_next * 2 : 1;
@@ -67,7 +70,7 @@ static void note_lost(struct spinner *s)
 }
 
 /* A hypervisor takes processors away too, and then there is nobody to make room for: ask which it was. */
-static void note_gap(struct spinner *s, int64_t now)
+void spin_note_gap(struct spinner *s, int64_t now)
 {
 	struct rusage usage;
 
@@ -97,15 +100,15 @@ int spin_until(struct shmipc_channel *ch, struct spinner *s, unsigned int events
 			spin_pause();
 		}
 		now = process_now();
-		if (unlikely(now - last > GAP_NS))
-			note_gap(s, now);
+		if (unlikely(now - last > SPIN_GAP_NS))
+			spin_note_gap(s, now);
 		if (now >= limit || s->hold_until > now)
 			break;
 		last = now;
 	}
-	note_lost(s);
+	spin_note_lost(s);
 	return is_over(ch, events);
 won:
-	note_won(s);
+	spin_note_won(s);
 	return 1;
 }

@@ -293,6 +293,40 @@ static void leave_armed(struct shmipc_channel *ch)
 	atomic_store(&ch->room.state, ROOM_EMPTY);
 }
 
+int wait_announce(struct shmipc_channel *ch)
+{
+	uint32_t state = ROOM_EMPTY;
+
+	if (!atomic_compare_exchange_strong(&ch->room.state, &state, ROOM_ARMED))
+		return -EBUSY;
+	settle_owed(ch);
+	doorbell_say(&ch->bell, SEQ_FD); /* (E) */
+	return 0;
+}
+
+bool wait_owes_barrier(const struct shmipc_channel *ch)
+{
+	return load_acquire(&ch->peer.words->skip);
+}
+
+bool wait_has_news(const struct shmipc_channel *ch)
+{
+	return is_readable(ch) || has_chores(ch) || load_acquire(&ch->bell.dead);
+}
+
+void wait_withdraw(struct shmipc_channel *ch, bool reported)
+{
+	if (load_relaxed(&ch->room.state) != ROOM_ARMED)
+		return;
+	if (reported) {
+		if (ch->bell.ops->clear)
+			ch->bell.ops->clear(&ch->bell);
+		/* The descriptor may have spoken of the peer's end alone; who drains after this learns of it. */
+		ch->bell.ops->is_dead(&ch->bell);
+	}
+	leave_armed(ch);
+}
+
 int shmipc_channel_arm(struct shmipc_channel *ch, unsigned int events)
 {
 	uint32_t state = ROOM_EMPTY;
@@ -311,7 +345,7 @@ int shmipc_channel_arm(struct shmipc_channel *ch, unsigned int events)
 		return -EBUSY;
 	memory_before_sleep(ch, SHMIPC_FOREVER);
 	doorbell_announce(&ch->bell, SEQ_FD | wanted_bits(events));
-	if (!ready_events(ch, events) && !has_chores(ch) && !load_acquire(&ch->bell.dead))
+	if (!(ready_events(ch, events) & SHMIPC_WRITABLE) && !wait_has_news(ch))
 		return 0;
 	leave_armed(ch);
 	return 1;
@@ -323,12 +357,6 @@ int shmipc_channel_disarm(struct shmipc_channel *ch)
 
 	if (r)
 		return r;
-	if (load_relaxed(&ch->room.state) != ROOM_ARMED)
-		return 0;
-	if (ch->bell.ops->clear)
-		ch->bell.ops->clear(&ch->bell);
-	/* The descriptor may have spoken of the peer's end alone; who drains after this learns of it. */
-	ch->bell.ops->is_dead(&ch->bell);
-	leave_armed(ch);
+	wait_withdraw(ch, true);
 	return 0;
 }

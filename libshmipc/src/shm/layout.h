@@ -49,6 +49,11 @@ struct lane_words {
 	_Atomic uint32_t retired;		     /* own segments given up: one bit each */
 	_Atomic uint32_t unmapped;		     /* the peer's retired segments that were unmapped here */
 	_Alignas(LAYOUT_LINE) _Atomic uint32_t ret_cons; /* give-backs collected */
+	/* A vector's: vector/vector.h. 0 in other channels. */
+	_Alignas(LAYOUT_LINE) _Atomic uint64_t freed; /* the owner reads no more before this place in the peer's lane */
+	_Atomic uint32_t claim;			      /* the latest chunk of the peer's that it may be reading */
+	_Alignas(LAYOUT_LINE) _Atomic uint64_t floor; /* own chunks before this one were taken back unread */
+	_Atomic uint64_t dropped;		      /* own messages that were dropped */
 };
 
 /* The geometry of a channel: the same for both lanes. */

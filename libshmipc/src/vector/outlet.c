@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * outlet.c - a producer's attached lane: which chunk is written next, growth, dropping the oldest,
+ * giving back; vector.h has the protocol and its letters
+ *
+ * A lane takes a free chunk before it makes another one. New ones are an eighth of what there is, so that
+ * a lane of any size has a bounded number of them.
+ */
+#include "producer.h"
+
+static struct lane_words *own_words(struct outlet *out)
+{
+	return out->ch->own.words;
+}
+
+void outlet_open_or_close(struct shmipc_producer *p)
+{
+	struct outlet *out = &p->out;
+	bool open = out->ch && !p->backlog.first && !p->missed && !p->reserved;
+
+	out->open_end = open ? out->end : out->at;
+}
+
+/* The consumer is found asleep: wake it, if nobody has. */
+void outlet_ring(struct shmipc_producer *p)
+{
+	struct outlet *out = &p->out;
+	uint32_t seq = doorbell_take(&out->ch->bell, SEQ_ASLEEP);
+
+	if (!seq)
+		return;
+	if (out->ch->out.skip && out->number - out->ring_mark < SKIP_AFTER)
+		produce_stop_skipping(out->ch);
+	out->ring_mark = out->number;
+	p->rings++;
+	doorbell_ring(&out->ch->bell, seq);
+	memory_before_sleep(out->ch, SHMIPC_FOREVER);
+}
+
+static void put_free(struct outlet *out, uint32_t id)
+{
+	out->chunk[id].next = out->free;
+	out->free = id;
+	out->free_count++;
+}
+
+int outlet_collect(struct shmipc_producer *p)
+{
+	struct outlet *out = &p->out;
+	uint64_t freed = load_acquire(&out->ch->peer.words->freed); /* (A) */
+	uint32_t seq = (uint32_t)(freed >> 32), id;
+
+	if (is_before(out->seq, seq)) {
+		out->broken = true;
+		return -EPIPE;
+	}
+	store_relaxed(&out->ch->out.freed, freed);
+	while (out->oldest != out->current && is_before(out->chunk[out->oldest].seq, seq)) {
+		id = out->oldest;
+		out->oldest = out->chunk[id].next;
+		put_free(out, id);
+	}
+	return 0;
+}
+
+bool outlet_is_released(const struct shmipc_producer *p)
+{
+	uint64_t freed = load_acquire(&p->out.ch->peer.words->freed);
+	uint32_t seq = (uint32_t)(freed >> 32), last = (uint32_t)(p->out.last >> 32);
+
+	return !p->out.number || is_before(last, seq) || (last == seq && (uint32_t)freed >= (uint32_t)p->out.last);
+}
+
+/* A chunk in which so much fits, its head and last word included. */
+static bool fits(const struct chunk *chunk, uint64_t need)
+{
+	return RECORD_AT + need + WORD_BYTES <= chunk->size;
+}
+
+static uint32_t take_free(struct outlet *out, uint64_t need)
+{
+	uint32_t *link, id;
+
+	for (link = &out->free; *link != NO_CHUNK; link = &out->chunk[*link].next) {
+		id = *link;
+		if (!fits(&out->chunk[id], need))
+			continue;
+		*link = out->chunk[id].next;
+		out->free_count--;
+		if (out->free_count < out->free_low)
+			out->free_low = out->free_count;
+		return id;
+	}
+	return NO_CHUNK;
+}
+
+/* Free chunks, as many as `most`, go back to the arena when the consumer has let go of them. */
+static void retire_free(struct outlet *out, uint32_t most)
+{
+	struct chunk *chunk;
+	uint32_t id;
+
+	for (; most && out->free != NO_CHUNK; most--) {
+		id = out->free;
+		chunk = &out->chunk[id];
+		if (shmipc_channel_push(out->ch, NULL, 0, id, CONTROL_RETIRE, SHMIPC_KEPT))
+			return;
+		out->free = chunk->next;
+		out->free_count--;
+		out->bytes -= chunk->size;
+		chunk->base = NULL;
+	}
+	if (out->free_low > out->free_count)
+		out->free_low = out->free_count;
+}
+
+/* 0: a slice was lent to the consumer as chunk `id`. */
+static int announce_chunk(struct outlet *out, uint32_t id, uint64_t bytes)
+{
+	struct shmipc_buffer buffer;
+	int r = shmipc_channel_reserve(out->ch, bytes, SHMIPC_KEPT, &buffer);
+
+	if (r)
+		return r == -ENOMEM || r == -EDQUOT || r == -ENOSPC ? -EAGAIN : r;
+	buffer.tag = id;
+	buffer.kind = CONTROL_ANNOUNCE;
+	out->chunk[id].base = buffer.data;
+	out->chunk[id].size = (uint32_t)bytes;
+	out->bytes += bytes;
+	/* What is written into it first will ring. */
+	return shmipc_channel_submit(out->ch, &buffer, bytes, SHMIPC_MORE);
+}
+
+static int add_chunk(struct outlet *out, uint64_t need, uint32_t *id)
+{
+	uint64_t least = (RECORD_AT + need + WORD_BYTES + 63) & ~63ull, bytes = out->bytes / 8 & ~4095ull;
+	uint64_t usual = usual_chunk(out->memory_max);
+	uint32_t i;
+	int r;
+
+	if (least < usual)
+		least = usual;
+	for (i = 0; i < CHUNKS_MAX && out->chunk[i].base; i++)
+		;
+	if (i == CHUNKS_MAX)
+		return -EAGAIN;
+	if (bytes < least)
+		bytes = least;
+	for (;;) {
+		r = announce_chunk(out, i, bytes);
+		if (r != -EAGAIN || bytes == least)
+			break;
+		bytes = bytes / 2 > least ? bytes / 2 & ~63ull : least;
+	}
+	*id = i;
+	/* What is free is too small, or it would have been taken; together it may do. */
+	if (r == -EAGAIN)
+		retire_free(out, UINT32_MAX);
+	return r == -EBADMSG ? -EPIPE : r;
+}
+
+static void count_dropped(struct shmipc_producer *p, uint64_t count)
+{
+	p->dropped_oldest += count;
+	store_relaxed(&own_words(&p->out)->dropped, p->dropped_oldest + p->dropped_newest);
+}
+
+/* Take the oldest chunk that is not released, nor claimed, and in which so much fits. */
+static uint32_t take_oldest(struct shmipc_producer *p, uint64_t need)
+{
+	struct outlet *out = &p->out;
+	const _Atomic uint32_t *claim = &out->ch->peer.words->claim;
+	uint32_t *link = &out->oldest, id;
+	struct chunk *chunk, *after;
+
+	while (*link != out->current) {
+		id = *link;
+		chunk = &out->chunk[id];
+		after = &out->chunk[chunk->next];
+		if (is_before(chunk->seq, out->floor) || !is_before(load_acquire(claim), chunk->seq)) {
+			link = &chunk->next;
+			continue;
+		}
+		out->floor = after->seq;
+		store_release(&own_words(out)->floor, place_of(after->seq, chunk->next)); /* (F) */
+		full_barrier();								  /* (G) */
+		if (!is_before(load_acquire(claim), chunk->seq)) {			  /* (H) */
+			link = &chunk->next;
+			continue;
+		}
+		*link = chunk->next;
+		count_dropped(p, after->first - chunk->first);
+		if (fits(chunk, need))
+			return id;
+		put_free(out, id);
+	}
+	return NO_CHUNK;
+}
+
+/* Go on in another chunk: (C) for its head, which END is behind. */
+static void enter_chunk(struct outlet *out, uint32_t id)
+{
+	struct chunk *chunk = &out->chunk[id];
+	struct chunk_head *head = (void *)chunk->base;
+
+	chunk->seq = ++out->seq;
+	chunk->first = out->number;
+	chunk->next = NO_CHUNK;
+	store_relaxed(&head->number, out->number);
+	store_relaxed(&head->seq, out->seq);
+	store_relaxed(word_at(chunk->base, RECORD_AT), 0);
+	if (out->base) {
+		out->chunk[out->current].next = id;
+		store_release(word_at(out->base, out->at), record_word(RECORD_END, id));
+	} else {
+		out->oldest = id;
+	}
+	out->current = id;
+	out->base = chunk->base;
+	out->at = RECORD_AT;
+	out->end = chunk->size - WORD_BYTES;
+	out->open_end = out->at;
+}
+
+/* Chunks that stayed free for a whole period are not needed. */
+static void shrink_when_due(struct shmipc_producer *p)
+{
+	struct outlet *out = &p->out;
+	uint32_t now = process_now_coarse_ms();
+
+	if (!p->options.shrink_after_ms || now - out->period_ms < p->options.shrink_after_ms)
+		return;
+	retire_free(out, out->free_low);
+	out->period_ms = now;
+	out->free_low = out->free_count;
+	memory_before_sleep(out->ch, SHMIPC_FOREVER);
+}
+
+int outlet_room(struct shmipc_producer *p, uint64_t need, bool may_drop)
+{
+	struct outlet *out = &p->out;
+	uint32_t id;
+	int r;
+
+	if (need <= out->end - out->at)
+		return 0;
+	r = outlet_collect(p);
+	if (r)
+		return r;
+	id = take_free(out, need);
+	if (id == NO_CHUNK) {
+		r = add_chunk(out, need, &id);
+		if (r == -EAGAIN && may_drop) {
+			id = take_oldest(p, need);
+			r = id == NO_CHUNK ? -EAGAIN : 0;
+		}
+		if (r)
+			return r;
+	}
+	enter_chunk(out, id);
+	shrink_when_due(p);
+	wait_ask_dead(out->ch);
+	return 0;
+}
+
+void outlet_shrink(struct shmipc_producer *p)
+{
+	if (outlet_collect(p))
+		return;
+	retire_free(&p->out, UINT32_MAX);
+	shmipc_channel_shrink(p->out.ch);
+}
+
+int outlet_init(struct shmipc_producer *p, struct shmipc_channel *ch, bool stamped)
+{
+	struct outlet *out = &p->out;
+	uint32_t id;
+	int r;
+
+	*out = (struct outlet){
+		.ch = ch,
+		.stamped = stamped,
+		.seq = UINT32_MAX, /* the first is 0 */
+		.oldest = NO_CHUNK,
+		.free = NO_CHUNK,
+		.memory_max = ch->options.memory_max,
+		.period_ms = process_now_coarse_ms(),
+	};
+	store_relaxed(&own_words(out)->dropped, p->dropped_newest + p->dropped_oldest);
+	r = add_chunk(out, 0, &id);
+	if (!r)
+		enter_chunk(out, id);
+	else
+		out->ch = NULL;
+	return r;
+}
+
+void outlet_fini(struct shmipc_producer *p)
+{
+	shmipc_channel_destroy(p->out.ch);
+	p->out.ch = NULL;
+	p->out.base = NULL;
+	p->out.at = p->out.end = p->out.open_end = 0;
+}
