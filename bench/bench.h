@@ -2,8 +2,9 @@
 #ifndef BENCH_BENCH_H
 #define BENCH_BENCH_H
 
-/* The commands of shmipc-bench that read reports instead of making one. Arguments as main's; they return its status. */
+/* The commands of shmipc-bench that are no workload over transports. Arguments as main's; they return its status. */
 int plot_main(int argc, char **argv);
 int ratio_main(int argc, char **argv);
+int vector_main(int argc, char **argv);
 
 #endif

@@ -416,6 +416,8 @@ int main(int argc, char **argv)
 		return measure(workload, argc - 1, argv + 1);
 	if (!strcmp(command, "plot"))
 		return plot_main(argc - 1, argv + 1);
+	if (!strcmp(command, "vector"))
+		return vector_main(argc - 1, argv + 1);
 	if (!strcmp(command, "ratio"))
 		return ratio_main(argc - 1, argv + 1);
 	if (!strcmp(command, "--help") || !strcmp(command, "-h") || !strcmp(command, "help"))
