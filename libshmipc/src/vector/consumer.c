@@ -114,7 +114,7 @@ static bool find_message(struct shmipc_vector *v)
 		gone |= in->broken || load_relaxed(&in->ch->bell.dead);
 		if (found || !inlet_has_news(in))
 			continue;
-		inlet_begin(in, v->batch + 1);
+		inlet_begin(in, v->batch + 1, BATCH_BYTES_EACH);
 		found = inlet_settle(in, v->batch + 1);
 	}
 	if (gone)
@@ -152,13 +152,16 @@ static int gather(struct shmipc_vector *v, int64_t deadline)
 
 static void open_batch(struct shmipc_vector *v)
 {
-	uint32_t i;
+	uint32_t share = BATCH_BYTES / v->count, i;
 
+	/* Who looks often keeps what moves between the caches small; who looks seldom takes much at once. */
+	if (share < BATCH_BYTES_EACH || v->options.sync != SHMIPC_SYNC_TIMED)
+		share = BATCH_BYTES_EACH;
 	v->batch++;
 	v->batch_open = true;
 	v->stats.batches++;
 	for (i = 0; i < v->count; i++)
-		inlet_begin(v->inlet[i], v->batch);
+		inlet_begin(v->inlet[i], v->batch, share);
 	v->done = 0;
 	v->turn = v->turn + 1 < v->count ? v->turn + 1 : 0;
 	v->current = v->inlet[v->turn];

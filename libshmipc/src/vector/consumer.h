@@ -43,7 +43,6 @@ struct inlet {
 	struct shmipc_channel *ch;
 	uint64_t freed; /* what the word says */
 	uint64_t granted;
-	uint32_t share; /* most bytes in a batch */
 	uint32_t index; /* in the vector's list */
 	struct known_chunk chunk[CHUNKS_MAX];
 };
@@ -121,7 +120,7 @@ int inlet_init(struct inlet *in, struct shmipc_channel *ch, uint64_t granted);
 bool inlet_settle(struct inlet *in, uint64_t batch);
 /* The long way of inlet_next(). */
 int inlet_step(struct inlet *in, uint64_t batch, struct shmipc_vector_message *message);
-void inlet_begin(struct inlet *in, uint64_t batch);
+void inlet_begin(struct inlet *in, uint64_t batch, uint32_t share);
 /* Messages that are there, up to `most`, as far as they can be counted at once. */
 uint64_t inlet_count(const struct inlet *in, uint64_t most);
 /* The time of the message that is next. */

@@ -136,10 +136,10 @@ static int enter_chunk(struct inlet *in, uint64_t batch)
 }
 
 /* A batch begins: this inlet's share of it. */
-void inlet_begin(struct inlet *in, uint64_t batch)
+void inlet_begin(struct inlet *in, uint64_t batch, uint32_t share)
 {
 	in->batch = batch;
-	in->budget = in->share;
+	in->budget = share < in->granted / 4 ? share : (uint32_t)(in->granted / 4);
 	if (!in->base) {
 		in->limit = 0;
 		return;
@@ -298,6 +298,5 @@ int inlet_init(struct inlet *in, struct shmipc_channel *ch, uint64_t granted)
 {
 	in->ch = ch;
 	in->granted = granted;
-	in->share = granted / 4 > BATCH_BYTES ? BATCH_BYTES : (uint32_t)(granted / 4);
 	return shmipc_channel_peer(ch, &in->sender.peer);
 }

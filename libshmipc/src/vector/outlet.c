@@ -5,8 +5,22 @@
  *
  * A lane takes a free chunk before it makes another one. New ones are an eighth of what there is, so that
  * a lane of any size has a bounded number of them.
+ *
+ * Memory that was never touched costs more than what is written into it, and memory that is out of the caches
+ * costs both sides. So a lane of some size gives a consumer that is reading a moment before it grows, as long as
+ * such moments help.
  */
+#include <sched.h>
+
 #include "producer.h"
+
+/* A lane of less grows at once. */
+#define GROW_FREELY (4 * CHUNK_BYTES)
+/* The moment: looks at freed, and pauses between two of them; some microseconds. Then the processor is given up once. */
+#define PATIENT_LOOKS 128
+#define PATIENT_PAUSES 8
+/* Moments left out, at most, while they do not help. */
+#define IMPATIENCE_MAX 8u
 
 static struct lane_words *own_words(struct outlet *out)
 {
@@ -92,6 +106,47 @@ static uint32_t take_free(struct outlet *out, uint64_t need)
 		return id;
 	}
 	return NO_CHUNK;
+}
+
+static bool frees_more(struct outlet *out)
+{
+	int i, pause;
+
+	for (i = 0; i < PATIENT_LOOKS; i++) {
+		if (load_acquire(&out->ch->peer.words->freed) != load_relaxed(&out->ch->out.freed))
+			return true;
+		for (pause = 0; pause < PATIENT_PAUSES; pause++)
+			spin_pause();
+	}
+	return false;
+}
+
+/* A chunk that comes back within a moment. */
+static uint32_t await_free(struct shmipc_producer *p, uint64_t need)
+{
+	struct outlet *out = &p->out;
+	uint32_t id = NO_CHUNK;
+
+	if (out->bytes < GROW_FREELY)
+		return NO_CHUNK;
+	if (out->leave_out) {
+		out->leave_out--;
+		return NO_CHUNK;
+	}
+	if (frees_more(out) && !outlet_collect(p))
+		id = take_free(out, need);
+	if (id == NO_CHUNK) {
+		p->system_calls++;
+		sched_yield();
+		if (!outlet_collect(p))
+			id = take_free(out, need);
+	}
+	if (id != NO_CHUNK)
+		out->leave_next = 0;
+	else
+		out->leave_next = out->leave_next >= IMPATIENCE_MAX / 2 ? IMPATIENCE_MAX : 2 * out->leave_next + 1;
+	out->leave_out = out->leave_next;
+	return id;
 }
 
 /* Free chunks, as many as `most`, go back to the arena when the consumer has let go of them. */
@@ -248,6 +303,8 @@ int outlet_room(struct shmipc_producer *p, uint64_t need, bool may_drop)
 	if (r)
 		return r;
 	id = take_free(out, need);
+	if (id == NO_CHUNK)
+		id = await_free(p, need);
 	if (id == NO_CHUNK) {
 		r = add_chunk(out, need, &id);
 		if (r == -EAGAIN && may_drop) {

@@ -46,7 +46,8 @@ struct outlet {
 	uint32_t period_ms;	       /* when it began */
 	uint64_t bytes;		       /* of all chunks */
 	uint64_t memory_max;	       /* granted */
-	bool broken;		       /* the consumer lied */
+	uint32_t leave_out, leave_next; /* times to grow at once; and how many when the next moment is lost */
+	bool broken; /* the consumer lied */
 	struct chunk chunk[CHUNKS_MAX];
 };
 

@@ -304,7 +304,7 @@ static bool is_over_with(struct inlet *in)
 	if (!load_acquire(&in->ch->bell.dead))
 		return false;
 	inlet_control(in);
-	inlet_begin(in, 0);
+	inlet_begin(in, 0, BATCH_BYTES_EACH);
 	return !inlet_settle(in, 0);
 }
 

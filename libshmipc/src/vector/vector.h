@@ -76,8 +76,9 @@
 /* A lane's usual chunk, and the least one. A lane with many has larger ones: see outlet_chunk.c. */
 #define CHUNK_BYTES 65536u
 #define CHUNK_BYTES_MIN 4096u
-/* Most bytes of one producer in a batch, if its memory is not so small that this would be most of it. */
-#define BATCH_BYTES 131072u
+/* A batch: so much in all, if that is no less than this for each; and never most of a producer's memory. */
+#define BATCH_BYTES 1048576u
+#define BATCH_BYTES_EACH 131072u
 
 /* Kinds of control messages; tag is the chunk's id. */
 enum { CONTROL_ANNOUNCE = 1, CONTROL_RETIRE = 2 };
