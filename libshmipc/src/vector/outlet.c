@@ -16,9 +16,10 @@
 
 /* A lane of less grows at once. */
 #define GROW_FREELY (4 * CHUNK_BYTES)
-/* The moment: looks at freed, and pauses between two of them; some microseconds. Then the processor is given up once. */
+/* The moment: looks at freed, and pauses between two of them; some microseconds. Then the processor is given up, so often. */
 #define PATIENT_LOOKS 128
 #define PATIENT_PAUSES 8
+#define YIELDS 16
 /* Moments left out, at most, while they do not help. */
 #define IMPATIENCE_MAX 8u
 
@@ -126,6 +127,7 @@ static uint32_t await_free(struct shmipc_producer *p, uint64_t need)
 {
 	struct outlet *out = &p->out;
 	uint32_t id = NO_CHUNK;
+	int i;
 
 	if (out->bytes < GROW_FREELY)
 		return NO_CHUNK;
@@ -135,7 +137,7 @@ static uint32_t await_free(struct shmipc_producer *p, uint64_t need)
 	}
 	if (frees_more(out) && !outlet_collect(p))
 		id = take_free(out, need);
-	if (id == NO_CHUNK) {
+	for (i = 0; i < YIELDS && id == NO_CHUNK; i++) {
 		p->system_calls++;
 		sched_yield();
 		if (!outlet_collect(p))
