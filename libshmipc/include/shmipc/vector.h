@@ -280,7 +280,7 @@ enum shmipc_full {
  * @full: what to do at the limit
  * @stamp: not 0: each message gets its time even where the consumer does not merge
  * @memory_max: most memory for messages, in bytes, at least SHMIPC_PRODUCER_MEMORY_MIN; the consumer may
- *	grant less. A message is at most half of it long
+ *	grant less. A message is at most a quarter of it long
  * @shrink_after_ms: memory that was not needed for so long is given back; 0: by shmipc_producer_shrink() alone
  * @retry_ms: time between two attempts to reach a consumer
  */
@@ -341,7 +341,7 @@ int shmipc_producer_attach(struct shmipc_producer *producer, int64_t deadline);
  * Since 0.1.
  *
  * Returns 0. 1: it was dropped, and counted. -EAGAIN (@deadline 0 or less), -ETIMEDOUT: no room. -EINTR.
- * -EMSGSIZE: longer than half of the memory. -EBUSY: a reservation is open.
+ * -EMSGSIZE: longer than a quarter of the memory. -EBUSY: a reservation is open.
  */
 int shmipc_producer_push(struct shmipc_producer *producer, const void *data, size_t size, int64_t deadline);
 

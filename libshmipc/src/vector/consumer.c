@@ -116,6 +116,8 @@ static bool find_message(struct shmipc_vector *v)
 			continue;
 		inlet_begin(in, v->batch + 1, BATCH_BYTES_EACH);
 		found = inlet_settle(in, v->batch + 1);
+		if (!found)
+			inlet_skip(in);
 	}
 	if (gone)
 		reception_dismiss(v);
@@ -236,9 +238,7 @@ int shmipc_vector_release(struct shmipc_vector *v)
 		return -EINVAL;
 	v->batch_open = false;
 	for (i = 0; i < v->count; i++) {
-		in = v->inlet[i];
-		if (in->freed != place_of(in->seq, in->base ? in->at : RECORD_AT))
-			inlet_free(in); /* (E) */
+		inlet_free(v->inlet[i]); /* (E) */
 	}
 	full_barrier(); /* doorbell.h's (B) */
 	for (i = 0; i < v->count; i++) {

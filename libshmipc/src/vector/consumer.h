@@ -126,8 +126,10 @@ uint64_t inlet_count(const struct inlet *in, uint64_t most);
 /* The time of the message that is next. */
 int64_t inlet_time(const struct inlet *in);
 /* (E). Its reader has a barrier and inlet_wake() to come. */
-void inlet_free(struct inlet *in);
+bool inlet_free(struct inlet *in);
 void inlet_wake(struct inlet *in);
+/* There was no message: what else there was is released. */
+void inlet_skip(struct inlet *in);
 /* Control messages and chores of the channel, between batches. */
 void inlet_control(struct inlet *in);
 
@@ -155,8 +157,8 @@ static inline int inlet_next(struct inlet *in, uint64_t batch, struct shmipc_vec
 	uint64_t word, bytes;
 	uint32_t size;
 
-	if (unlikely(in->at >= in->limit))
-		return 0;
+	if (unlikely(in->at >= in->limit)) /* or it is on the way into a chunk */
+		return in->base ? 0 : inlet_step(in, batch, message);
 	word = load_acquire(inlet_word(in)); /* (D) */
 	size = (uint32_t)word;
 	bytes = record_bytes(size, false);

@@ -109,9 +109,11 @@ static int enter_chunk(struct inlet *in, uint64_t batch)
 		if (r || !in->chunk[0].base)
 			return r ? r : -EAGAIN;
 	}
-	r = claim_chunk(in);
-	if (r)
-		return r;
+	if (in->entered) { /* the first chunk is claimed from the beginning: claim is 0 */
+		r = claim_chunk(in);
+		if (r)
+			return r;
+	}
 	if (in->id >= CHUNKS_MAX)
 		return -EBADMSG;
 	chunk = &in->chunk[in->id];
@@ -207,28 +209,28 @@ static int look(struct inlet *in, uint64_t batch, uint64_t *found)
 	}
 }
 
-bool inlet_settle(struct inlet *in, uint64_t batch)
+static bool find_message(struct inlet *in, uint64_t batch, uint64_t *word)
 {
-	uint64_t word;
-	int r;
+	int r = in->broken ? 0 : look(in, batch, word);
 
-	if (in->broken)
-		return false;
-	r = look(in, batch, &word);
 	if (r < 0)
 		break_inlet(in);
 	return r > 0;
+}
+
+bool inlet_settle(struct inlet *in, uint64_t batch)
+{
+	uint64_t word;
+
+	return find_message(in, batch, &word);
 }
 
 int inlet_step(struct inlet *in, uint64_t batch, struct shmipc_vector_message *m)
 {
 	uint32_t what, header = WORD_BYTES;
 	uint64_t word;
-	int r = look(in, batch, &word);
 
-	if (r < 0)
-		break_inlet(in);
-	if (r <= 0)
+	if (!find_message(in, batch, &word))
 		return 0;
 	what = record_what(word);
 	m->time_ns = 0;
@@ -282,10 +284,23 @@ uint64_t inlet_count(const struct inlet *in, uint64_t most)
 	return count;
 }
 
-void inlet_free(struct inlet *in)
+bool inlet_free(struct inlet *in)
 {
-	in->freed = place_of(in->seq, in->base ? in->at : RECORD_AT);
+	uint64_t place = place_of(in->seq, in->base ? in->at : RECORD_AT);
+
+	if (in->freed == place)
+		return false;
+	in->freed = place;
 	store_release(&in->ch->own.words->freed, in->freed); /* (E) */
+	return true;
+}
+
+void inlet_skip(struct inlet *in)
+{
+	if (!inlet_free(in))
+		return;
+	full_barrier();
+	inlet_wake(in);
 }
 
 void inlet_wake(struct inlet *in)

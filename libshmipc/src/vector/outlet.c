@@ -151,18 +151,30 @@ static uint32_t await_free(struct shmipc_producer *p, uint64_t need)
 	return id;
 }
 
-/* Free chunks, as many as `most`, go back to the arena when the consumer has let go of them. */
-static void retire_free(struct outlet *out, uint32_t most)
+/* Whether a chunk lies in the segment that stays. */
+static bool is_at_home(const struct outlet *out, uint32_t id)
 {
-	struct chunk *chunk;
-	uint32_t id;
+	const unsigned char *first = out->ch->own.segment[0].base, *base = out->chunk[id].base;
 
-	for (; most && out->free != NO_CHUNK; most--) {
-		id = out->free;
+	return base >= first && base < first + out->ch->own.segment[0].bytes;
+}
+
+/* Free chunks go back to the arena when the consumer has let go of them: all, or those that keep memory. */
+static void retire_free(struct outlet *out, bool all)
+{
+	uint32_t *link = &out->free, id;
+	struct chunk *chunk;
+
+	while (*link != NO_CHUNK) {
+		id = *link;
 		chunk = &out->chunk[id];
+		if (!all && is_at_home(out, id)) {
+			link = &chunk->next;
+			continue;
+		}
 		if (shmipc_channel_push(out->ch, NULL, 0, id, CONTROL_RETIRE, SHMIPC_KEPT))
 			return;
-		out->free = chunk->next;
+		*link = chunk->next;
 		out->free_count--;
 		out->bytes -= chunk->size;
 		chunk->base = NULL;
@@ -212,7 +224,7 @@ static int add_chunk(struct outlet *out, uint64_t need, uint32_t *id)
 	*id = i;
 	/* What is free is too small, or it would have been taken; together it may do. */
 	if (r == -EAGAIN)
-		retire_free(out, UINT32_MAX);
+		retire_free(out, true);
 	return r == -EBADMSG ? -EPIPE : r;
 }
 
@@ -279,6 +291,27 @@ static void enter_chunk(struct outlet *out, uint32_t id)
 	out->open_end = out->at;
 }
 
+/*
+ * Give up all chunks that are free and keep a segment, and the place of the one that is being written, if it does.
+ */
+static void shrink(struct outlet *out)
+{
+	uint32_t id;
+
+	retire_free(out, false);
+	if (out->oldest != out->current || is_at_home(out, out->current))
+		return;
+	id = take_free(out, 0); /* one that is at home */
+	if (id == NO_CHUNK && add_chunk(out, 0, &id))
+		return;
+	if (is_at_home(out, id)) {
+		enter_chunk(out, id);
+	} else {
+		put_free(out, id);
+		retire_free(out, false);
+	}
+}
+
 /* Chunks that stayed free for a whole period are not needed. */
 static void shrink_when_due(struct shmipc_producer *p)
 {
@@ -287,10 +320,19 @@ static void shrink_when_due(struct shmipc_producer *p)
 
 	if (!p->options.shrink_after_ms || now - out->period_ms < p->options.shrink_after_ms)
 		return;
-	retire_free(out, out->free_low);
+	if (out->free_low || !is_at_home(out, out->current))
+		shrink(out);
 	out->period_ms = now;
 	out->free_low = out->free_count;
 	memory_before_sleep(out->ch, SHMIPC_FOREVER);
+}
+
+void outlet_shrink(struct shmipc_producer *p)
+{
+	if (outlet_collect(p))
+		return;
+	shrink(&p->out);
+	shmipc_channel_shrink(p->out.ch);
 }
 
 int outlet_room(struct shmipc_producer *p, uint64_t need, bool may_drop)
@@ -304,6 +346,9 @@ int outlet_room(struct shmipc_producer *p, uint64_t need, bool may_drop)
 	r = outlet_collect(p);
 	if (r)
 		return r;
+	shrink_when_due(p);
+	if (need <= out->end - out->at)
+		return 0;
 	id = take_free(out, need);
 	if (id == NO_CHUNK)
 		id = await_free(p, need);
@@ -317,17 +362,8 @@ int outlet_room(struct shmipc_producer *p, uint64_t need, bool may_drop)
 			return r;
 	}
 	enter_chunk(out, id);
-	shrink_when_due(p);
 	wait_ask_dead(out->ch);
 	return 0;
-}
-
-void outlet_shrink(struct shmipc_producer *p)
-{
-	if (outlet_collect(p))
-		return;
-	retire_free(&p->out, UINT32_MAX);
-	shmipc_channel_shrink(p->out.ch);
 }
 
 int outlet_init(struct shmipc_producer *p, struct shmipc_channel *ch, bool stamped)

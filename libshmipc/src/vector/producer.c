@@ -114,7 +114,7 @@ static int make_room(struct shmipc_producer *p, size_t size, int64_t deadline)
 
 	for (;;) {
 		attach_step(p);
-		if (size > effective_max(p) / 2)
+		if (size > effective_max(p) / 4)
 			return -EMSGSIZE;
 		r = find_room(p, record_bytes(size, true) + WORD_BYTES, may_drop);
 		if (r == -EPIPE)
