@@ -211,8 +211,10 @@ static int add_chunk(struct outlet *out, uint64_t need, uint32_t *id)
 		least = usual;
 	for (i = 0; i < CHUNKS_MAX && out->chunk[i].base; i++)
 		;
-	if (i == CHUNKS_MAX)
+	if (i == CHUNKS_MAX) {
+		produce_starve(out->ch);
 		return -EAGAIN;
+	}
 	if (bytes < least)
 		bytes = least;
 	for (;;) {

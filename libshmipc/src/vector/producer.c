@@ -80,7 +80,7 @@ static int wait_for_change(struct shmipc_producer *p, int64_t deadline)
 		return too_late(deadline);
 	if (!p->out.ch)
 		return attach_wait(p, deadline);
-	store_relaxed(&p->out.ch->out.starved, true);
+	store_relaxed(&p->out.ch->out.starved, true); /* as of what was looked at last */
 	r = shmipc_channel_wait(p->out.ch, SHMIPC_WRITABLE, deadline);
 	return r == -EINTR ? r : 0; /* a consumer that is gone is attach_step()'s, a timeout the next call's */
 }
@@ -328,6 +328,7 @@ int shmipc_producer_flush(struct shmipc_producer *p, int64_t deadline)
 				continue;
 			if (outlet_is_released(p))
 				return 0;
+			produce_starve(p->out.ch);
 		}
 		if (!p->out.ch && !p->backlog.first && !p->messages)
 			return 0;
