@@ -88,6 +88,7 @@ static void the_next_consumer_gets_what_the_last_one_did_not_release(struct pair
 	for (i = 0; i < 100; i++)
 		post_expect(&post, 200, 700 + i);
 	post_close(&post);
+	assert_code(shmipc_producer_attach(p, 0), -EAGAIN);
 	for (i = 2000; i < 2500; i++)
 		post_push(p, 200, i);
 	post_open(&post);
@@ -291,8 +292,9 @@ static void a_forked_child_of_a_dead_consumer_does_not_keep_the_path(struct pair
 	assert_int_equal(fscanf(f, "%d", &pid), 1);
 	fclose(f);
 	unlink(name);
+	/* It may not have got as far as to let go of what it inherited. */
+	await(shmipc_vector_open(post.path, NULL, &post.vector) == 0);
 	assert_int_equal(kill(pid, 0), 0);
-	post_open(&post);
 	post_close(&post);
 	kill(pid, SIGKILL);
 }
@@ -389,7 +391,7 @@ static void who_may_write_it_may_and_the_kernel_says_who_it_is(struct pair *pair
 	post_open(&post);
 	pid = fork();
 	if (!pid) {
-		post.producer_options.retry_ms = 1;
+		post.producer_options.backend = SHMIPC_BACKEND_AUTO; /* the device may not be nobody's */
 		_exit(produce_as_nobody(&post));
 	}
 	assert_code(shmipc_vector_receive(post.vector, FAR), 0);

@@ -178,6 +178,19 @@ static bool is_gone(const struct shmipc_producer *p)
 	return load_acquire(&p->out.ch->bell.dead) || p->out.broken || check_usable(p->out.ch);
 }
 
+void attach_ask_dead(struct shmipc_producer *p)
+{
+	struct pollfd poll_fd;
+
+	if (!p->out.ch)
+		return;
+	/* Hang-ups are always reported, whatever else there is. */
+	poll_fd = (struct pollfd){ .fd = p->out.ch->bell.fd, .events = POLLRDHUP };
+	p->system_calls++;
+	if (poll(&poll_fd, 1, 0) > 0)
+		store_release(&p->out.ch->bell.dead, true);
+}
+
 void attach_step(struct shmipc_producer *p)
 {
 	int64_t until;

@@ -306,6 +306,8 @@ int shmipc_producer_attach(struct shmipc_producer *p, int64_t deadline)
 {
 	int r = check_producer(p);
 
+	if (!r)
+		attach_ask_dead(p);
 	while (!r) {
 		attach_step(p);
 		if (p->out.ch)

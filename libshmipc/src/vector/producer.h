@@ -156,6 +156,8 @@ void backlog_fini(struct shmipc_producer *p);
 void attach_step(struct shmipc_producer *p);
 /* The same, waiting until something changes or `until`. 0 or -EINTR. */
 int attach_wait(struct shmipc_producer *p, int64_t until);
+/* Ask the system whether the consumer is gone; it tells by itself, too, but later. */
+void attach_ask_dead(struct shmipc_producer *p);
 void attach_fini(struct shmipc_producer *p);
 
 #endif /* SHMIPC_VECTOR_PRODUCER_H */
