@@ -22,12 +22,16 @@ $(LIB_SO): $(LIB_OBJ) libshmipc/libshmipc.map
 
 LIB_MAN := $(BUILD)/libshmipc/man
 
-$(LIB_MAN)/made: libshmipc/include/shmipc/channel.h libshmipc/man/from-header.awk VERSION
+# One header at a time; shmipc.h has nothing of its own.
+LIB_MAN_MADE := $(patsubst libshmipc/include/shmipc/%.h,$(LIB_MAN)/made.%,\
+		$(filter-out %/shmipc.h,$(wildcard libshmipc/include/shmipc/*.h)))
+
+$(LIB_MAN)/made.%: libshmipc/include/shmipc/%.h libshmipc/man/from-header.awk VERSION
 	@mkdir -p $(@D)
 	awk -v out=$(@D) -v version=$(VERSION) -f libshmipc/man/from-header.awk $< > $@
 
 .PHONY: lib install-lib
-lib: $(LIB_A) $(LIB_SO) $(LIB_MAN)/made
+lib: $(LIB_A) $(LIB_SO) $(LIB_MAN_MADE)
 all: lib
 
 install: install-lib

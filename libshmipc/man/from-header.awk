@@ -46,6 +46,7 @@ function print_returns(text,	part, n, i) {
 function write_page(	name, i) {
 	name = title
 	sub(/ - .*/, "", name)
+	sub(/,.*/, "", name) # of several, the first
 	page = out "/" name ".3"
 	printf(".TH %s 3 \"\" \"shmipc %s\" \"shmipc\"\n", name, version) > page
 	print ".SH NAME" > page

@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // use.cc - uses the public header as a C++ program does
 #include "shmipc/channel.h"
+#include "shmipc/vector.h"
 
 extern "C" {
-extern const size_t cxx_sizes[4];
+extern const size_t cxx_sizes[9];
 int cxx_send_and_receive(struct shmipc_channel *from, struct shmipc_channel *to);
 int cxx_check_defaults(void);
 }
 
-const size_t cxx_sizes[4] = { sizeof(shmipc_channel_options), sizeof(shmipc_buffer), sizeof(shmipc_message),
-			      sizeof(struct shmipc_channel_stats) };
+const size_t cxx_sizes[9] = { sizeof(shmipc_channel_options), sizeof(shmipc_buffer), sizeof(shmipc_message),
+			      sizeof(struct shmipc_channel_stats), sizeof(shmipc_vector_options),
+			      sizeof(shmipc_vector_message), sizeof(struct shmipc_vector_stats),
+			      sizeof(shmipc_producer_options), sizeof(struct shmipc_producer_stats) };
 
 int cxx_check_defaults(void)
 {
