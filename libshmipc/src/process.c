@@ -15,6 +15,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -103,6 +104,16 @@ void process_membarrier(void)
 {
 	if (membarrier(MEMBARRIER_CMD_GLOBAL_EXPEDITED))
 		full_barrier();
+}
+
+uint64_t process_random(void)
+{
+	uint64_t n = 0;
+
+	/* Early in boot there may be no randomness yet: a name for tools is not worth waiting for. */
+	if (getrandom(&n, sizeof(n), GRND_NONBLOCK) != (ssize_t)sizeof(n) || !n)
+		n = (uint64_t)getpid() << 40 ^ (uint64_t)process_now();
+	return n;
 }
 
 int64_t process_now(void)

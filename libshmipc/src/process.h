@@ -32,6 +32,11 @@ bool process_may_skip(void);
 void process_membarrier(void);
 
 /**
+ * process_random - a number that no other channel of the host is likely to have; never 0
+ */
+uint64_t process_random(void);
+
+/**
  * process_now - CLOCK_MONOTONIC in nanoseconds
  */
 int64_t process_now(void);

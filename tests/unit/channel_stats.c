@@ -207,6 +207,8 @@ static void the_record_tells_a_tool_where_things_are(struct pair *pair)
 	assert_int_equal(record->sync, SHMIPC_SYNC_DEMAND);
 	assert_memory_equal(&record->geometry, &pair->a->geometry, sizeof(record->geometry));
 	assert_int_equal(pair->a->peer.record->endpoint, 1);
+	assert_true(record->channel != 0);
+	assert_true(pair->a->peer.record->channel == record->channel);
 }
 
 static void the_slice_table_shows_who_has_what(struct pair *pair)

@@ -63,6 +63,7 @@ int endpoint_own_lane(struct shmipc_channel *ch, void *head)
 		.endpoint = ch->endpoint,
 		.pid = getpid(),
 		.sync = ch->options.sync,
+		.channel = ch->region.channel,
 		.geometry = ch->geometry,
 	};
 	store_relaxed(&ch->own.words->pays, process_may_skip());
@@ -108,6 +109,7 @@ static int make_region(struct shmipc_channel *ch, const struct region_ops *ops)
 
 	region_fini(&ch->region);
 	region_init(&ch->region, ops);
+	ch->region.channel = process_random();
 	r = ops->create(&ch->region, &ch->geometry, &head);
 	if (!r)
 		return endpoint_own_lane(ch, head);

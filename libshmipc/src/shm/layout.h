@@ -17,6 +17,7 @@
 #define SHMIPC_LAYOUT_H
 
 #include <assert.h>
+#include <inttypes.h>
 #include <linux/shmipc.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -29,6 +30,11 @@
 #define LAYOUT_VERSION 1u
 #define LAYOUT_MAGIC 0x3163706d68732077ull
 #define LAYOUT_RECORD 1024u
+
+/* What a lane's memfds are called: the channel, the endpoint that made them, the part. */
+#define LAYOUT_NAME_HEAD "shmipc-%016" PRIx64 "-%" PRIu32 "-head"
+#define LAYOUT_NAME_SEGMENT "shmipc-%016" PRIx64 "-%" PRIu32 "-%" PRIu32
+#define LAYOUT_NAME_MAX 48
 
 /* Bits of seq; the rest counts. */
 #define SEQ_ASLEEP 1u /* the owner sleeps, or is armed */
@@ -76,6 +82,7 @@ struct lane_record {
 	uint32_t endpoint;
 	int32_t pid;
 	uint32_t sync;
+	uint64_t channel; /* the same in both lanes: see process_random() */
 	struct geometry geometry;
 };
 
@@ -177,6 +184,16 @@ struct lane {
 		uint64_t bytes;
 	} segment[SHMIPC_SEGMENTS];
 };
+
+/**
+ * lane_channel - the channel that a mapped head says it is of; its writer may say anything
+ */
+static inline uint64_t lane_channel(const void *head)
+{
+	const volatile struct lane_record *record = (const void *)((const unsigned char *)head + LAYOUT_RECORD);
+
+	return record->channel;
+}
 
 /**
  * lane_set - point a lane's members into its mapped head

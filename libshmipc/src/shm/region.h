@@ -61,6 +61,9 @@ struct region {
 		uint64_t bytes;
 	} pending[SHMIPC_SEGMENTS];
 	bool broken; /* memfd: something came that makes no sense */
+	/* For tools, and in the names of memfds: set before create; accept takes them from the peer's head. */
+	uint64_t channel;
+	uint32_t endpoint;
 	_Atomic uint64_t system_calls;
 };
 

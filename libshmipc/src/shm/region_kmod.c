@@ -103,7 +103,12 @@ static int accept_kmod(struct region *region, const struct geometry *g, int *fds
 	r = region_map(region->fd, SHMIPC_MMAP(SHMIPC_OWN, SHMIPC_HEAD), g->head_bytes, true, own);
 	if (r)
 		return r == -EBUSY ? -EPROTO : r;
-	return region_map(region->fd, SHMIPC_MMAP(SHMIPC_PEER, SHMIPC_HEAD), g->head_bytes, false, peer);
+	r = region_map(region->fd, SHMIPC_MMAP(SHMIPC_PEER, SHMIPC_HEAD), g->head_bytes, false, peer);
+	if (r)
+		return r;
+	region->channel = lane_channel(*peer);
+	region->endpoint = 1;
+	return 0;
 }
 
 static int complete_kmod(struct region *region, const struct geometry *g, int *fds, int count, void **peer)

@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -35,10 +36,17 @@ struct announcement {
 	uint64_t bytes;
 };
 
-static int make_memory(uint64_t bytes, int *fd_out, void **base)
+/* The name is for tools: a mapping is all that is left of the memfd once it was handed over. */
+static int make_memory(const struct region *region, uint32_t part, uint64_t bytes, void **base, int *fd_out)
 {
-	int fd = memfd_create("shmipc", MFD_CLOEXEC | MFD_ALLOW_SEALING), r;
+	char name[LAYOUT_NAME_MAX];
+	int fd, r;
 
+	if (part == SHMIPC_HEAD)
+		snprintf(name, sizeof(name), LAYOUT_NAME_HEAD, region->channel, region->endpoint);
+	else
+		snprintf(name, sizeof(name), LAYOUT_NAME_SEGMENT, region->channel, region->endpoint, part - 1);
+	fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (fd < 0)
 		return -errno;
 	/* posix_fallocate returns its error; tmpfs that is full is memory that is not there. */
@@ -89,7 +97,7 @@ static int create_memfd(struct region *region, const struct geometry *g, void **
 		return -errno;
 	region->fd = pair[0];
 	region->peer_fd = pair[1];
-	return make_memory(g->head_bytes, &region->head_fd, own);
+	return make_memory(region, SHMIPC_HEAD, g->head_bytes, own, &region->head_fd);
 }
 
 static int offer_memfd(struct region *region, int *fds)
@@ -126,7 +134,9 @@ static int accept_memfd(struct region *region, const struct geometry *g, int *fd
 	r = map_foreign(fds[1], g->head_bytes, peer);
 	if (r)
 		return r;
-	r = make_memory(g->head_bytes, &region->head_fd, own);
+	region->channel = lane_channel(*peer);
+	region->endpoint = 1;
+	r = make_memory(region, SHMIPC_HEAD, g->head_bytes, own, &region->head_fd);
 	if (r)
 		return r;
 	reply[0] = region->head_fd;
@@ -147,7 +157,7 @@ static int complete_memfd(struct region *region, const struct geometry *g, int *
 static int add_memfd(struct region *region, uint32_t segment, uint64_t bytes, void **base)
 {
 	struct announcement announcement = { .segment = segment, .bytes = bytes };
-	int fd, r = make_memory(bytes, &fd, base);
+	int fd, r = make_memory(region, SHMIPC_SEGMENT(segment), bytes, base, &fd);
 
 	if (r)
 		return r;
