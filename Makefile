@@ -52,7 +52,7 @@ install:
 
 install: bench-build
 
-test-programs: unit-programs stress-programs kselftest-programs
+test-programs: unit-programs stress-programs kselftest-programs ctl-programs
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)

@@ -7,3 +7,5 @@ deps:
 	@tools/deps all
 deps-build deps-check deps-demo deps-debug: deps-%:
 	@tools/deps $*
+
+include tools/shmipcctl/build.mk
