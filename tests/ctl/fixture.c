@@ -75,11 +75,6 @@ static struct shmipc_channel_options options_of(const struct scene *s)
 		o.memory_max = 256 << 20;
 		o.segment_bytes = 32 << 20;
 	}
-	if (s->channels > 10) {
-		o.segment_bytes = 4096;
-		o.slices = 64;
-		o.slots = 64;
-	}
 	return o;
 }
 

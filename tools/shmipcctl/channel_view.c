@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "command.h"
 #include "units.h"
@@ -227,7 +228,8 @@ void channels_free(struct channel_list *list)
 void tell_hidden(const struct host *host)
 {
 	if (host->hidden)
-		fprintf(stderr, "shmipcctl: %zu processes may not be looked at; root sees them all\n", host->hidden);
+		fprintf(stderr, "shmipcctl: %zu process%s may not be looked at%s\n", host->hidden,
+			host->hidden == 1 ? "" : "es", geteuid() ? "; root sees more" : ", not by root either");
 }
 
 struct channel_view *channel_find(struct channel_list *list, const char *wanted)

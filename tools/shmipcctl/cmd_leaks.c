@@ -130,8 +130,8 @@ static void show_summary(const struct tally *tally, const struct table *table, c
 	char bytes[UNITS_MAX], age[UNITS_MAX];
 
 	if (tally->count)
-		printf("%zu slices with %s lent for %s or longer", tally->count, format_bytes(bytes, tally->bytes),
-		       format_age(age, wish->older_ms));
+		printf("%zu slice%s with %s bytes lent for %s or longer", tally->count, tally->count == 1 ? "" : "s",
+		       format_bytes(bytes, tally->bytes), format_age(age, wish->older_ms));
 	else
 		printf("nothing is lent for %s or longer", format_age(age, wish->older_ms));
 	if (table_rows(table) < tally->count)

@@ -67,7 +67,7 @@ static void print_head(const struct top *top, const char *line_end)
 	       format_count(a, messages), format_bytes(b, (uint64_t)bytes), format_count(c, wakes),
 	       top_key_name(top->key), line_end);
 	if (top->host.hidden)
-		printf("%zu processes may not be looked at; root sees them all", top->host.hidden);
+		printf("%zu processes may not be looked at", top->host.hidden);
 	printf("%s", line_end);
 }
 

@@ -174,7 +174,7 @@ void findings_show(const struct findings *findings, bool all)
 	for (i = 0; i < findings->count; i++) {
 		const struct finding *f = &findings->list[i];
 
-		if (f->verdict == VERDICT_HOLDS && !all)
+		if (!all && (f->verdict == VERDICT_HOLDS || f->verdict == VERDICT_OPEN))
 			continue;
 		printf("  %s%-8s%s %-12s endpoint %d: %s\n", colour ? colour_code(colours[f->verdict]) : "",
 		       verdict_name(f->verdict), colour ? "\033[0m" : "", f->name, f->endpoint,

@@ -12,7 +12,7 @@
 void dump_show(const struct dump *dump, const struct findings *findings, bool all);
 json_t *dump_json(const struct dump *dump, const struct findings *findings);
 
-/* The invariants alone; those that hold too with @all. */
+/* The invariants alone: those that fail and the strange ones; with @all the others too. */
 void findings_show(const struct findings *findings, bool all);
 
 #endif /* SHMIPCCTL_DUMP_SHOW_H */
