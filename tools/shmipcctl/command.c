@@ -14,6 +14,11 @@
 
 #define OPTIONS_MAX 24
 
+const struct command *const commands[] = {
+	&command_load,	&command_unload, &command_status, &command_doctor,  &command_list, &command_top, &command_stat,
+	&command_leaks, &command_dump,	 &command_trace,  &command_metrics, &command_man,  NULL,
+};
+
 int trouble(const char *format, ...)
 {
 	va_list arguments;

@@ -7,11 +7,6 @@
 
 #include "command.h"
 
-const struct command *const commands[] = {
-	&command_load,	&command_unload, &command_status, &command_doctor,  &command_list, &command_top, &command_stat,
-	&command_leaks, &command_dump,	 &command_trace,  &command_metrics, &command_man,  NULL,
-};
-
 static int finish(int status)
 {
 	/* A full disk or a closed pipe is no success. */
