@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# make                 the library, the bench and, where kernel headers are installed, the module
+# make                 the library, shmipcctl, the bench and, where kernel headers are installed, the module
 # make demo            builds all, then runs doorbell against Unix sockets, side by side
 # make check           every test that must pass
 # make check-debug     the module's tests on kernels that look for memory errors, lock and data races
@@ -8,7 +8,7 @@
 # make soak, fuzz      long runs
 # make examples        the programs of docs/examples
 # make shell           a shell in a guest with the module loaded
-# make install         library, headers, manual pages, bench (PREFIX, DESTDIR)
+# make install         library, headers, manual pages, shmipcctl, bench (PREFIX, DESTDIR)
 # make module          the kernel module for KDIR; make modules_install
 # make deps            installs what is missing of Debian's packages; demo and check call it
 # make clean
