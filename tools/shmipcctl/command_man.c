@@ -106,7 +106,7 @@ void command_overview_page(FILE *out)
 	      "either\n"
 	      ".SH EXIT STATUS\n.TP\n0\nAll is as it should be.\n.TP\n1\nWhat was asked about is not as it should "
 	      "be: a leak, a broken invariant, no module.\n.TP\n2\nIt could not be done: wrong arguments, no "
-	      "permission, no such channel.\n.SH FILES\n.TP\n/usr/local/share/shmipc/schema/\n"
+	      "permission, no such channel.\n.SH FILES\n.TP\nshare/shmipc/schema/ below the prefix of the installation\n"
 	      "JSON schemas of what \\-\\-json prints\n"
 	      ".SH SEE ALSO\n.BR shmipc (7)\n",
 	      out);

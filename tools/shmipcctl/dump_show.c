@@ -100,10 +100,25 @@ static const struct table_column slice_columns[] = {
 	{ "STREAM", true, false, 0 },	{ "AGE", true, false, 0 },
 };
 
+/* What is true of a lent slice only: its message's size, stream and age. */
+static void add_lent(struct table *table, const struct slice_view *slice, uint32_t now_ms)
+{
+	char text[UNITS_MAX];
+
+	if (slice->state != SLICE_LENT) {
+		table_add(table, TABLE_PLAIN, "-");
+		table_add(table, TABLE_PLAIN, "-");
+		table_add(table, TABLE_PLAIN, "-");
+		return;
+	}
+	table_add(table, TABLE_PLAIN, "%u", slice->size);
+	table_add(table, TABLE_PLAIN, "%u", slice->tag);
+	table_add(table, TABLE_PLAIN, "%s", format_age(text, decode_age(slice->lent_ms, now_ms)));
+}
+
 static void show_slices(const struct image *lane, uint32_t now_ms, bool all)
 {
 	struct table table;
-	char text[UNITS_MAX];
 	uint32_t i;
 
 	table_init(&table, slice_columns, 8);
@@ -118,9 +133,7 @@ static void show_slices(const struct image *lane, uint32_t now_ms, bool all)
 		table_add(&table, TABLE_PLAIN, "%u", slice.segment);
 		table_add(&table, TABLE_PLAIN, "%" PRIu64, slice.offset);
 		table_add(&table, TABLE_PLAIN, "%" PRIu64, slice.bytes);
-		table_add(&table, TABLE_PLAIN, lent ? "%u" : "", slice.size);
-		table_add(&table, TABLE_PLAIN, lent ? "%u" : "", slice.tag);
-		table_add(&table, TABLE_PLAIN, "%s", lent ? format_age(text, decode_age(slice.lent_ms, now_ms)) : "");
+		add_lent(&table, &slice, now_ms);
 	}
 	printf("  slice table: %zu of %u numbers%s\n", table_rows(&table), lane->geometry.slices,
 	       all ? " in use" : " lent or being written");
