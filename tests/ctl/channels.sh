@@ -10,6 +10,7 @@ channel_tests=(
 	list_calls_a_channel_hung_up_whose_process_was_killed
 	list_calls_a_channel_new_that_was_not_handed_over
 	list_takes_two_channels_of_the_same_processes_apart
+	list_shows_a_session_with_its_streams_and_address
 	list_selects_by_process_and_state
 	stat_shows_counters_and_rates
 	stat_of_a_channel_that_goes_ends
@@ -97,6 +98,20 @@ list_selects_by_process_and_state() {
 	exits 0 && is '.channels == []' || return
 	run list --state nonsense
 	exits 2
+}
+
+list_shows_a_session_with_its_streams_and_address() {
+	start session || return
+	run list --json
+	exits 0 && fits list && mine '.streams == 3 and [.endpoints[].session.role] == ["client", "server"]' &&
+		mine 'all(.endpoints[].session; .state == "alive" and .streams == 3 and .address == "unix:/run/fixture.sock")' &&
+		mine '.endpoints[0].session.streams_opened == 3 and .endpoints[1].session.streams_accepted == 3' || return
+	run list
+	exits 0 && shows ' 3 .*unix:/run/fixture.sock$' || return
+	run stat "pid:$parent"
+	exits 0 && shows '^open streams +3 +3$' && shows '^session +client, alive +server, alive$' || return
+	run dump "pid:$parent"
+	exits 0 && shows ' 0 fail'
 }
 
 stat_shows_counters_and_rates() {

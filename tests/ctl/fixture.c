@@ -15,6 +15,7 @@
  *	killed	the child was killed with messages unread
  *	new	the second endpoint was not handed over
  *	leak	the child keeps a message of 100 bytes in a slice; AGE_MS later each side lends NUMBER / 2 more
+ *	session	a session with 3 streams open, each written to
  *	grown	lanes that have grown, with two messages queued
  *	magic, geometry, lap, slot, table, overlap, returns, gauge, rung
  *		this side's lane says nonsense there
@@ -32,7 +33,7 @@
 #include <unistd.h>
 
 #include "channel/endpoint.h"
-#include "shmipc/channel.h"
+#include "session/internal.h"
 
 #define DEADLINE_NS 120000000000ll
 #define TAG 77
@@ -44,7 +45,8 @@ struct scene {
 	uint32_t number;
 	uint32_t age_ms;
 	struct shmipc_channel **channel;
-	int sync[2]; /* one byte says that the sides may go on */
+	int control[2]; /* a session's socket */
+	int sync[2];	/* one byte says that the sides may go on */
 	pid_t child;
 };
 
@@ -198,6 +200,42 @@ static void hang(void)
 	pthread_mutex_lock(&lock);
 }
 
+#define STREAMS 3
+
+/* The handshake is none of this fixture's affair. */
+static struct shmipc_session *make_session(struct scene *s, bool server)
+{
+	struct shmipc_session_options o = SHMIPC_SESSION_OPTIONS_INIT, taken;
+	struct shmipc_session *session;
+	int r = session_options_take(&o, &taken);
+	struct session_limits limits = { taken.window, taken.private_max, taken.streams_max };
+
+	if (!r)
+		r = session_start(s->channel[0], s->control[server], server, &taken, &limits, &session);
+	if (r)
+		die("session", r);
+	session_set_address(session, "unix:/run/fixture.sock");
+	return session;
+}
+
+static void play_session(struct scene *s, bool server)
+{
+	struct shmipc_session *session = make_session(s, server);
+	struct shmipc_stream *stream;
+	char bytes[3000] = { 0 };
+	int i, r;
+
+	for (i = 0; i < STREAMS; i++) {
+		r = server ? shmipc_session_accept(session, &stream, deadline()) : shmipc_stream_open(session, &stream);
+		if (!r && !server)
+			r = shmipc_stream_write(stream, bytes, sizeof(bytes), 0, deadline()) < 0 ? -EIO : 0;
+		if (r)
+			die("stream", r);
+	}
+	signal_other(s, server);
+	wait_other(s, server);
+}
+
 static void run_child(struct scene *s, int socket)
 {
 	struct shmipc_channel_options o = options_of(s);
@@ -227,6 +265,8 @@ static void run_child(struct scene *s, int socket)
 		push(s->channel[0], (char[2000]){ 0 }, 2000, TAG);
 		signal_other(s, 1);
 	}
+	if (is(s, "session"))
+		play_session(s, true);
 	if (is(s, "live"))
 		shmipc_channel_wait(s->channel[0], SHMIPC_READABLE, SHMIPC_FOREVER);
 	wait_for_ever();
@@ -324,6 +364,8 @@ static void set_scene(struct scene *s)
 		signal_other(s, 0);
 		leak_many(s, 0);
 	}
+	if (is(s, "session"))
+		play_session(s, false);
 	if (is(s, "returns")) {
 		wait_other(s, 0);
 		give_back_one(s->channel[0]);
@@ -369,7 +411,8 @@ int main(int argc, char **argv)
 	s.channels = is(&s, "leak") ? 1 : s.number;
 	s.channel = calloc(s.channels, sizeof(*s.channel));
 	if (!s.channel || !s.channels || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) ||
-	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, s.sync))
+	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, s.sync) ||
+	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, s.control))
 		die("set-up", errno);
 	s.child = fork();
 	if (s.child < 0)

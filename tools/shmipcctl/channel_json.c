@@ -46,10 +46,19 @@ static json_t *process_json(const struct process *p)
 
 static json_t *session_json(const struct side_facts *side)
 {
+	const struct session_view *v = &side->session;
+
 	if (!side->has_session)
 		return json_null();
-	return json_pack("{s:s,s:i,s:i}", "role", session_role_name(side->session.role), "state",
-			 (int)side->session.state, "streams", (int)side->session.streams);
+	return json_pack("{s:s,s:s,s:i,s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "role",
+			 v->server ? "server" : "client", "state", session_state_name(v->state), "error", v->error,
+			 "address", v->address, "streams", number(v->streams), "streams_max", number(v->streams_max),
+			 "window", number(v->window), "streams_opened", number(v->opened), "streams_accepted",
+			 number(v->accepted), "streams_refused", number(v->refused), "streams_reset", number(v->reset),
+			 "writes_waited", number(v->writes_waited), "exhaustions", number(v->exhaustions),
+			 "fallback_sent", number(v->fallback_sent), "fallback_sent_bytes",
+			 number(v->fallback_sent_bytes), "fallback_received", number(v->fallback_received),
+			 "fallback_received_bytes", number(v->fallback_received_bytes));
 }
 
 static json_t *side_json(const struct channel_view *c, int e)
@@ -68,11 +77,11 @@ json_t *channel_json(const struct channel_view *c)
 	char name[CHANNEL_NAME];
 	bool kmod = c->view.at.backend == SHMIPC_BACKEND_KMOD;
 
-	return json_pack("{s:s,s:s,s:o,s:s,s:o,s:o,s:i,s:[o,o]}", "channel", channel_name(c, name), "backend",
+	return json_pack("{s:s,s:s,s:o,s:s,s:o,s:o,s:o,s:[o,o]}", "channel", channel_name(c, name), "backend",
 			 kmod ? "kmod" : "memfd", "kmod_number", kmod ? number(c->view.at.number) : json_null(),
 			 "state", channel_state_name(c->state), "reason",
 			 c->reason ? json_string(c->reason) : json_null(), "memory_bytes", number(c->memory), "streams",
-			 (int)c->streams, "endpoints", side_json(c, 0), side_json(c, 1));
+			 number(c->streams), "endpoints", side_json(c, 0), side_json(c, 1));
 }
 
 json_t *document_json(const char *command, const struct host *host)

@@ -20,7 +20,7 @@ static const struct table_column columns[] = {
 	{ "CHANNEL", false, false, 0 },	  { "BACKEND", false, false, 5 },   { "STATE", false, false, 0 },
 	{ "ENDPOINT 0", false, true, 0 }, { "ENDPOINT 1", false, true, 0 }, { "MEMORY", true, false, 3 },
 	{ "STREAMS", true, false, 6 },	  { "QUEUE 0>1", true, false, 1 },  { "QUEUE 1>0", true, false, 1 },
-	{ "LENT", true, false, 2 },	  { "OLDEST", true, false, 2 },
+	{ "LENT", true, false, 2 },	  { "OLDEST", true, false, 2 },	    { "ADDRESS", false, true, 7 },
 };
 
 static void add_queue(struct table *table, const struct side_facts *side)
@@ -29,6 +29,14 @@ static void add_queue(struct table *table, const struct side_facts *side)
 		table_add(table, TABLE_PLAIN, "%u", side->lane.queue - side->lane.holes);
 	else
 		table_add(table, TABLE_DIM, "-");
+}
+
+/* What was connected to, by either side's word. */
+static const char *session_address(const struct channel_view *c)
+{
+	return *c->side[0].session.address   ? c->side[0].session.address
+	       : *c->side[1].session.address ? c->side[1].session.address
+					     : "-";
 }
 
 static void add_row(struct table *table, const struct channel_view *c)
@@ -55,6 +63,7 @@ static void add_row(struct table *table, const struct channel_view *c)
 		table_add(table, TABLE_PLAIN, "%s", format_age(text, oldest));
 	else
 		table_add(table, TABLE_DIM, "-");
+	table_add(table, TABLE_PLAIN, "%s", session_address(c));
 }
 
 static bool is_wanted(const struct channel_view *c, const char *state)

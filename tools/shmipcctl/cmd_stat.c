@@ -83,6 +83,35 @@ static void add_rows(struct table *table, const struct channel_view *c)
 			  c->side[e].readable ? sync_name(c->view.pair.lane[e].record.sync) : "-");
 }
 
+#define SESSION_ROW(name, member, as)                                                                                  \
+	do {                                                                                                           \
+		table_add(table, TABLE_PLAIN, "%s", name);                                                             \
+		add_value(table, c->side[0].has_session, c->side[0].session.member, as);                               \
+		add_value(table, c->side[1].has_session, c->side[1].session.member, as);                               \
+	} while (0)
+
+static void add_session(struct table *table, const struct channel_view *c)
+{
+	int e;
+
+	table_add(table, TABLE_PLAIN, "session");
+	for (e = 0; e < 2; e++)
+		if (c->side[e].has_session)
+			table_add(table, TABLE_PLAIN, "%s, %s", c->side[e].session.server ? "server" : "client",
+				  session_state_name(c->side[e].session.state));
+		else
+			table_add(table, TABLE_DIM, "-");
+	SESSION_ROW("open streams", streams, AS_COUNT);
+	SESSION_ROW("streams opened", opened, AS_COUNT);
+	SESSION_ROW("streams accepted", accepted, AS_COUNT);
+	SESSION_ROW("streams refused", refused, AS_COUNT);
+	SESSION_ROW("streams reset", reset, AS_COUNT);
+	SESSION_ROW("writes that waited", writes_waited, AS_COUNT);
+	SESSION_ROW("times out of memory", exhaustions, AS_COUNT);
+	SESSION_ROW("fallback bytes sent", fallback_sent_bytes, AS_BYTES);
+	SESSION_ROW("fallback bytes received", fallback_received_bytes, AS_BYTES);
+}
+
 static void show_all(const struct channel_view *c)
 {
 	char name[CHANNEL_NAME], first[64], second[64];
@@ -94,6 +123,8 @@ static void show_all(const struct channel_view *c)
 	printf("endpoint 0: %s; endpoint 1: %s\n", side_name(&c->side[0], first), side_name(&c->side[1], second));
 	table_init(&table, columns, 3);
 	add_rows(&table, c);
+	if (c->side[0].has_session || c->side[1].has_session)
+		add_session(&table, c);
 	table_print(&table, stdout, 0, wants_colour(stdout), 0, table_rows(&table));
 	table_fini(&table);
 }

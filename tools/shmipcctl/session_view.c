@@ -4,36 +4,43 @@
  */
 #include "session_view.h"
 
-/* Where the record stands in the tool page, and what it begins with. */
-#define RECORD_AT 2048u
-#define RECORD_MAGIC 0x7373657363706d73ull
-#define RECORD_VERSION 1u
+#include <string.h>
 
-struct session_words {
-	_Atomic uint64_t magic;
-	_Atomic uint32_t version;
-	_Atomic uint32_t role;
-	_Atomic uint32_t state;
-	_Atomic uint32_t streams;
-};
+#include "units.h"
 
 bool session_view_read(const struct image *lane, struct session_view *view)
 {
-	const struct session_words *words;
+	const struct session_record *record;
+	char address[sizeof(record->address)];
 
-	*view = (struct session_view){ 0 };
+	memset(view, 0, sizeof(*view));
 	if (lane->fault)
 		return false;
-	words = image_tool_page(lane, RECORD_AT);
-	if (load_acquire(&words->magic) != RECORD_MAGIC || load_relaxed(&words->version) != RECORD_VERSION)
+	record = image_tool_page(lane, LAYOUT_SESSION - LAYOUT_PAGE);
+	if (load_acquire(&record->magic) != SESSION_RECORD_MAGIC || record->version != SESSION_RECORD_VERSION)
 		return false;
-	view->role = load_relaxed(&words->role);
-	view->state = load_relaxed(&words->state);
-	view->streams = load_relaxed(&words->streams);
+	memcpy(address, record->address, sizeof(address));
+	sanitize_text(view->address, sizeof(view->address), address, sizeof(address));
+	view->server = record->server != 0;
+	view->window = record->window;
+	view->streams_max = record->streams_max;
+	view->state = load_relaxed(&record->state);
+	view->error = load_relaxed(&record->error);
+	view->streams = load_relaxed(&record->streams);
+	view->opened = load_relaxed(&record->streams_opened);
+	view->accepted = load_relaxed(&record->streams_accepted);
+	view->refused = load_relaxed(&record->streams_refused);
+	view->reset = load_relaxed(&record->streams_reset);
+	view->writes_waited = load_relaxed(&record->writes_waited);
+	view->exhaustions = load_relaxed(&record->exhaustions);
+	view->fallback_sent = load_relaxed(&record->fallback_sent);
+	view->fallback_sent_bytes = load_relaxed(&record->fallback_sent_bytes);
+	view->fallback_received = load_relaxed(&record->fallback_received);
+	view->fallback_received_bytes = load_relaxed(&record->fallback_received_bytes);
 	return true;
 }
 
-const char *session_role_name(uint32_t role)
+const char *session_state_name(uint32_t state)
 {
-	return role == 0 ? "client" : role == 1 ? "server" : "invalid";
+	return state == SESSION_RECORD_ALIVE ? "alive" : state == SESSION_RECORD_ENDED ? "ended" : "invalid";
 }
