@@ -398,14 +398,16 @@ static void run_parent(struct scene *s, int socket)
 	while (read(STDIN_FILENO, bytes, sizeof(bytes)) > 0)
 		;
 	kill(s->child, SIGKILL);
-	kill(s->child, SIGCONT);
+	/* Threads are at work. */
+	_exit(0);
 }
 
 int main(int argc, char **argv)
 {
-	struct scene s = { .name = argc > 1 ? argv[1] : "live" };
+	static struct scene s; /* threads use it */
 	int sockets[2];
 
+	s.name = argc > 1 ? argv[1] : "live";
 	s.number = argc > 2 ? (uint32_t)atoi(argv[2]) : 1;
 	s.age_ms = argc > 3 ? (uint32_t)atoi(argv[3]) : 0;
 	s.channels = is(&s, "leak") ? 1 : s.number;
