@@ -16,7 +16,7 @@
 #include "module.h"
 #include "prometheus.h"
 #include "rates.h"
-#include "table.h"
+#include "grid.h"
 #include "trace_line.h"
 #include "units.h"
 
@@ -88,26 +88,26 @@ static void what_a_terminal_would_obey_is_taken_out(void **state)
 	assert_string_equal(t, "ab");
 }
 
-static const struct table_column columns[] = { { "NAME", false, true, 0 },
+static const struct grid_column columns[] = { { "NAME", false, true, 0 },
 					       { "SIZE", true, false, 2 },
 					       { "AGE", true, false, 1 } };
 
 static char *print_table(int width, size_t first, size_t most)
 {
-	struct table table;
+	struct grid table;
 	char *text = NULL;
 	size_t size;
 	FILE *out = open_memstream(&text, &size);
 
-	table_init(&table, columns, 3);
-	table_add(&table, TABLE_RED, "%s", "a name that is long");
-	table_add(&table, TABLE_PLAIN, "%d", 1);
-	table_add(&table, TABLE_PLAIN, "%d", 22);
-	table_add(&table, TABLE_PLAIN, "b");
-	table_add(&table, TABLE_PLAIN, "%d", 333333);
-	table_add(&table, TABLE_PLAIN, "%d", 4);
-	table_print(&table, out, width, false, first, most);
-	table_fini(&table);
+	grid_init(&table, columns, 3);
+	grid_add(&table, GRID_RED, "%s", "a name that is long");
+	grid_add(&table, GRID_PLAIN, "%d", 1);
+	grid_add(&table, GRID_PLAIN, "%d", 22);
+	grid_add(&table, GRID_PLAIN, "b");
+	grid_add(&table, GRID_PLAIN, "%d", 333333);
+	grid_add(&table, GRID_PLAIN, "%d", 4);
+	grid_print(&table, out, width, false, first, most);
+	grid_fini(&table);
 	fclose(out);
 	return text;
 }

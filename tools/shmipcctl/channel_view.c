@@ -129,6 +129,35 @@ bool channel_again(struct channel_view *c, const struct host *host)
 	return true;
 }
 
+static bool is_same(const struct channel_at *a, const struct channel_at *b)
+{
+	int e;
+
+	if (a->backend != b->backend || (a->backend == SHMIPC_BACKEND_KMOD ? a->number != b->number : a->id != b->id))
+		return false;
+	for (e = 0; e < 2; e++)
+		if (a->side[e].head.inode != b->side[e].head.inode || a->side[e].head_bytes != b->side[e].head_bytes ||
+		    (a->side[e].state == SIDE_NONE) != (b->side[e].state == SIDE_NONE))
+			return false;
+	return true;
+}
+
+bool channel_update(struct channel_view *c, const struct channel_at *at)
+{
+	uint64_t id = c->view.at.id;
+	uint32_t i;
+	int e;
+
+	if (!is_same(&c->view.at, at))
+		return false;
+	c->view.at = *at;
+	c->view.at.id = id;
+	for (e = 0; e < 2; e++)
+		for (i = 0; i < SHMIPC_SEGMENTS; i++)
+			c->view.pair.lane[e].segment[i].bytes = at->side[e].segment_bytes[i];
+	return true;
+}
+
 void channel_close(struct channel_view *c)
 {
 	view_close(&c->view);
@@ -158,10 +187,11 @@ const char *channel_state_name(enum channel_state state)
 	return names[state];
 }
 
-enum table_colour channel_state_colour(enum channel_state state)
+enum grid_colour channel_state_colour(enum channel_state state)
 {
-	static const enum table_colour colours[] = { TABLE_GREEN,  TABLE_PLAIN, TABLE_YELLOW,
-						     TABLE_YELLOW, TABLE_RED,	TABLE_DIM };
+	static const enum grid_colour colours[] = {
+		GRID_GREEN, GRID_PLAIN, GRID_YELLOW, GRID_YELLOW, GRID_RED, GRID_DIM
+	};
 
 	return colours[state];
 }

@@ -10,7 +10,7 @@
 #include "decode.h"
 #include "host.h"
 #include "session_view.h"
-#include "table.h"
+#include "grid.h"
 #include "view.h"
 
 enum channel_state {
@@ -47,6 +47,13 @@ void channel_close(struct channel_view *channel);
 /* Look again at one that is open. False: it is gone. */
 bool channel_again(struct channel_view *channel, const struct host *host);
 
+/**
+ * channel_update - take over what a later scan says of an open channel: owners, states, segments
+ *
+ * False, and nothing is done: this is another channel, or it has a lane that it had not, and is to be opened anew.
+ */
+bool channel_update(struct channel_view *channel, const struct channel_at *at);
+
 #define CHANNEL_NAME 32
 
 /* Its id in 16 hex digits; "kmod:NUMBER" where the id is not known. */
@@ -56,7 +63,7 @@ const char *channel_name(const struct channel_view *channel, char *name);
 const char *channel_short_name(const struct channel_view *channel, char *name);
 
 const char *channel_state_name(enum channel_state state);
-enum table_colour channel_state_colour(enum channel_state state);
+enum grid_colour channel_state_colour(enum channel_state state);
 
 /* "pid comm" of a side, "-" without; at most 64 bytes. */
 const char *side_name(const struct side_facts *side, char *name);

@@ -20,12 +20,12 @@ static const char *const verdicts[] = { "ok", "note", "warn", "fail" };
 
 static void show(const struct doctor_line *line, bool colour)
 {
-	static const enum table_colour colours[] = { TABLE_GREEN, TABLE_PLAIN, TABLE_YELLOW, TABLE_RED };
+	static const enum grid_colour colours[] = { GRID_GREEN, GRID_PLAIN, GRID_YELLOW, GRID_RED };
 
 	printf("%s%-4s%s  %-10s  %s\n", colour ? colour_code(colours[line->verdict]) : "", verdicts[line->verdict],
 	       colour ? "\033[0m" : "", line->name, line->text);
 	if (*line->command)
-		printf("%18s%s$ %s%s\n", "", colour ? colour_code(TABLE_BOLD) : "", line->command,
+		printf("%18s%s$ %s%s\n", "", colour ? colour_code(GRID_BOLD) : "", line->command,
 		       colour ? "\033[0m" : "");
 }
 

@@ -26,7 +26,7 @@ static const struct option_spec options[] = {
 	{ 0 },
 };
 
-static const struct table_column columns[] = {
+static const struct grid_column columns[] = {
 	{ "CHANNEL", false, false, 0 }, { "SENDER", false, true, 4 }, { "RECEIVER", false, true, 3 },
 	{ "STREAM", true, false, 0 },	{ "SLICE", true, false, 2 },  { "SIZE", true, false, 0 },
 	{ "AGE", true, false, 0 },	{ "WHERE", false, false, 1 }, { "CONTENT", false, true, 5 },
@@ -51,27 +51,27 @@ static ssize_t read_content(const struct channel_view *c, const struct leak *lea
 			 leak->size < most ? leak->size : most);
 }
 
-static void add_row(struct table *table, const struct channel_view *c, const struct leak *leak, const struct wish *wish)
+static void add_row(struct grid *table, const struct channel_view *c, const struct leak *leak, const struct wish *wish)
 {
 	unsigned char bytes[PREVIEW_MAX];
 	char name[CHANNEL_NAME], side[64], text[PREVIEW_MAX + 1];
 	ssize_t n, i;
 
-	table_add(table, TABLE_PLAIN, "%s", channel_short_name(c, name));
-	table_add(table, TABLE_PLAIN, "%s", side_name(&c->side[leak->endpoint], side));
-	table_add(table, TABLE_PLAIN, "%s", side_name(&c->side[!leak->endpoint], side));
-	table_add(table, TABLE_PLAIN, "%u", leak->stream);
-	table_add(table, TABLE_PLAIN, "%u", leak->number);
-	table_add(table, TABLE_PLAIN, "%s", format_bytes(text, leak->size));
-	table_add(table, leak->queued ? TABLE_PLAIN : TABLE_YELLOW, "%s", format_age(text, leak->age_ms));
-	table_add(table, TABLE_PLAIN, "%s", leak->queued ? "queued" : "held");
+	grid_add(table, GRID_PLAIN, "%s", channel_short_name(c, name));
+	grid_add(table, GRID_PLAIN, "%s", side_name(&c->side[leak->endpoint], side));
+	grid_add(table, GRID_PLAIN, "%s", side_name(&c->side[!leak->endpoint], side));
+	grid_add(table, GRID_PLAIN, "%u", leak->stream);
+	grid_add(table, GRID_PLAIN, "%u", leak->number);
+	grid_add(table, GRID_PLAIN, "%s", format_bytes(text, leak->size));
+	grid_add(table, leak->queued ? GRID_PLAIN : GRID_YELLOW, "%s", format_age(text, leak->age_ms));
+	grid_add(table, GRID_PLAIN, "%s", leak->queued ? "queued" : "held");
 	if (!wish->content)
 		return;
 	n = read_content(c, leak, wish->content, bytes);
 	for (i = 0; i < n; i++)
 		text[i] = bytes[i] >= ' ' && bytes[i] <= '~' ? (char)bytes[i] : '.';
 	text[n > 0 ? n : 0] = '\0';
-	table_add(table, n < 0 ? TABLE_DIM : TABLE_PLAIN, "%s", n < 0 ? "(cannot be read)" : text);
+	grid_add(table, n < 0 ? GRID_DIM : GRID_PLAIN, "%s", n < 0 ? "(cannot be read)" : text);
 }
 
 static json_t *leak_json(const struct channel_view *c, const struct leak *leak, const struct wish *wish)
@@ -93,7 +93,7 @@ static json_t *leak_json(const struct channel_view *c, const struct leak *leak, 
 			 (json_int_t)leak->age_ms, "where", leak->queued ? "queued" : "held", "content_hex", content);
 }
 
-static int look_at(struct channel_view *c, const struct wish *wish, struct table *table, json_t *array,
+static int look_at(struct channel_view *c, const struct wish *wish, struct grid *table, json_t *array,
 		   struct tally *tally)
 {
 	json_t *list = json_array(), *entry = channel_json(c);
@@ -125,7 +125,7 @@ static int look_at(struct channel_view *c, const struct wish *wish, struct table
 	return r;
 }
 
-static void show_summary(const struct tally *tally, const struct table *table, const struct wish *wish)
+static void show_summary(const struct tally *tally, const struct grid *table, const struct wish *wish)
 {
 	char bytes[UNITS_MAX], age[UNITS_MAX];
 
@@ -134,8 +134,8 @@ static void show_summary(const struct tally *tally, const struct table *table, c
 		       format_bytes(bytes, tally->bytes), format_age(age, wish->older_ms));
 	else
 		printf("nothing is lent for %s or longer", format_age(age, wish->older_ms));
-	if (table_rows(table) < tally->count)
-		printf(", %zu shown (--limit)", table_rows(table));
+	if (grid_rows(table) < tally->count)
+		printf(", %zu shown (--limit)", grid_rows(table));
 	putchar('\n');
 	if (tally->unseen)
 		printf("%" PRIu64 " channels could not be looked at: shmipcctl list says why\n", tally->unseen);
@@ -145,11 +145,11 @@ static int look_at_all(struct channel_list *list, const struct wish *wish)
 {
 	json_t *array = json_array(), *document;
 	struct tally tally = { .count = 0 };
-	struct table table;
+	struct grid table;
 	size_t i;
 	int r = 0;
 
-	table_init(&table, columns, sizeof(columns) / sizeof(*columns) - !wish->content);
+	grid_init(&table, columns, sizeof(columns) / sizeof(*columns) - !wish->content);
 	for (i = 0; i < list->count && !r; i++)
 		r = look_at(&list->channels[i], wish, &table, array, &tally);
 	if (r) {
@@ -162,12 +162,11 @@ static int look_at_all(struct channel_list *list, const struct wish *wish)
 		json_object_set_new(document, "bytes", json_integer((json_int_t)tally.bytes));
 		r = print_json(document, false);
 	} else {
-		if (table_rows(&table))
-			table_print(&table, stdout, window_columns(stdout), wants_colour(stdout), 0,
-				    table_rows(&table));
+		if (grid_rows(&table))
+			grid_print(&table, stdout, window_columns(stdout), wants_colour(stdout), 0, grid_rows(&table));
 		show_summary(&tally, &table, wish);
 	}
-	table_fini(&table);
+	grid_fini(&table);
 	json_decref(array);
 	return r == STATUS_OK && tally.count ? STATUS_FOUND : r;
 }

@@ -16,19 +16,19 @@ static const struct option_spec options[] = {
 	{ 0 },
 };
 
-static const struct table_column columns[] = {
+static const struct grid_column columns[] = {
 	{ "CHANNEL", false, false, 0 },	  { "BACKEND", false, false, 5 },   { "STATE", false, false, 0 },
 	{ "ENDPOINT 0", false, true, 0 }, { "ENDPOINT 1", false, true, 0 }, { "MEMORY", true, false, 3 },
 	{ "STREAMS", true, false, 6 },	  { "QUEUE 0>1", true, false, 1 },  { "QUEUE 1>0", true, false, 1 },
 	{ "LENT", true, false, 2 },	  { "OLDEST", true, false, 2 },	    { "ADDRESS", false, true, 7 },
 };
 
-static void add_queue(struct table *table, const struct side_facts *side)
+static void add_queue(struct grid *table, const struct side_facts *side)
 {
 	if (side->readable)
-		table_add(table, TABLE_PLAIN, "%u", side->lane.queue - side->lane.holes);
+		grid_add(table, GRID_PLAIN, "%u", side->lane.queue - side->lane.holes);
 	else
-		table_add(table, TABLE_DIM, "-");
+		grid_add(table, GRID_DIM, "-");
 }
 
 /* What was connected to, by either side's word. */
@@ -39,31 +39,31 @@ static const char *session_address(const struct channel_view *c)
 					     : "-";
 }
 
-static void add_row(struct table *table, const struct channel_view *c)
+static void add_row(struct grid *table, const struct channel_view *c)
 {
 	const struct lane_facts *a = &c->side[0].lane, *b = &c->side[1].lane;
 	uint64_t oldest = a->oldest_ms > b->oldest_ms ? a->oldest_ms : b->oldest_ms,
 		 lent = a->lent_bytes + b->lent_bytes;
 	char text[UNITS_MAX], name[CHANNEL_NAME], side[64];
 
-	table_add(table, TABLE_PLAIN, "%s", channel_short_name(c, name));
-	table_add(table, TABLE_PLAIN, "%s", c->view.at.backend == SHMIPC_BACKEND_KMOD ? "kmod" : "memfd");
-	table_add(table, channel_state_colour(c->state), "%s", channel_state_name(c->state));
-	table_add(table, TABLE_PLAIN, "%s", side_name(&c->side[0], side));
-	table_add(table, TABLE_PLAIN, "%s", side_name(&c->side[1], side));
-	table_add(table, TABLE_PLAIN, "%s", format_bytes(text, c->memory));
+	grid_add(table, GRID_PLAIN, "%s", channel_short_name(c, name));
+	grid_add(table, GRID_PLAIN, "%s", c->view.at.backend == SHMIPC_BACKEND_KMOD ? "kmod" : "memfd");
+	grid_add(table, channel_state_colour(c->state), "%s", channel_state_name(c->state));
+	grid_add(table, GRID_PLAIN, "%s", side_name(&c->side[0], side));
+	grid_add(table, GRID_PLAIN, "%s", side_name(&c->side[1], side));
+	grid_add(table, GRID_PLAIN, "%s", format_bytes(text, c->memory));
 	if (c->side[0].has_session || c->side[1].has_session)
-		table_add(table, TABLE_PLAIN, "%u", c->streams);
+		grid_add(table, GRID_PLAIN, "%u", c->streams);
 	else
-		table_add(table, TABLE_DIM, "-");
+		grid_add(table, GRID_DIM, "-");
 	add_queue(table, &c->side[0]);
 	add_queue(table, &c->side[1]);
-	table_add(table, TABLE_PLAIN, "%s", format_bytes(text, lent));
+	grid_add(table, GRID_PLAIN, "%s", format_bytes(text, lent));
 	if (a->lent + b->lent)
-		table_add(table, TABLE_PLAIN, "%s", format_age(text, oldest));
+		grid_add(table, GRID_PLAIN, "%s", format_age(text, oldest));
 	else
-		table_add(table, TABLE_DIM, "-");
-	table_add(table, TABLE_PLAIN, "%s", session_address(c));
+		grid_add(table, GRID_DIM, "-");
+	grid_add(table, GRID_PLAIN, "%s", session_address(c));
 }
 
 static bool is_wanted(const struct channel_view *c, const char *state)
@@ -73,14 +73,14 @@ static bool is_wanted(const struct channel_view *c, const char *state)
 
 static int show_table(const struct channel_list *list, const char *state)
 {
-	struct table table;
+	struct grid table;
 	size_t i;
 
-	table_init(&table, columns, sizeof(columns) / sizeof(*columns));
+	grid_init(&table, columns, sizeof(columns) / sizeof(*columns));
 	for (i = 0; i < list->count; i++)
 		if (is_wanted(&list->channels[i], state))
 			add_row(&table, &list->channels[i]);
-	table_print(&table, stdout, window_columns(stdout), wants_colour(stdout), 0, table_rows(&table));
+	grid_print(&table, stdout, window_columns(stdout), wants_colour(stdout), 0, grid_rows(&table));
 	for (i = 0; i < list->count; i++) {
 		const struct channel_view *c = &list->channels[i];
 		char name[CHANNEL_NAME];
@@ -88,7 +88,7 @@ static int show_table(const struct channel_list *list, const char *state)
 		if (c->reason && is_wanted(c, state))
 			printf("%s: %s\n", channel_short_name(c, name), c->reason);
 	}
-	table_fini(&table);
+	grid_fini(&table);
 	return STATUS_OK;
 }
 

@@ -110,12 +110,6 @@ static int insert(const struct module_file *file, const char *parameters)
 	return STATUS_TROUBLE;
 }
 
-static void keep_quiet(void *data, int priority, const char *file, int line, const char *fn, const char *format,
-		       va_list arguments)
-{
-	(void)data, (void)priority, (void)file, (void)line, (void)fn, (void)format, (void)arguments;
-}
-
 static int load(struct kmod_ctx *kmod, const char *what, char **arguments, uint64_t wait_ms, bool dry)
 {
 	char why[4600], parameters[ARGUMENTS_MAX];
@@ -164,10 +158,9 @@ static int run(int argc, char **argv)
 	}
 	if (optind < argc && (!strchr(argv[optind], '=') || strchr(argv[optind], '/')))
 		what = argv[optind++];
-	kmod = kmod_new(NULL, NULL);
+	kmod = module_kmod();
 	if (!kmod)
 		return trouble("libkmod cannot be used: %m");
-	kmod_set_log_fn(kmod, keep_quiet, NULL); /* what it has to say is said by module_explain_load() */
 	r = load(kmod, what, argv + optind, wait_ms, dry);
 	kmod_unref(kmod);
 	return r;

@@ -20,7 +20,7 @@ static const struct option_spec options[] = {
 	{ 0 },
 };
 
-static const struct table_column columns[] = {
+static const struct grid_column columns[] = {
 	{ "", false, false, 0 },
 	{ "ENDPOINT 0", true, false, 0 },
 	{ "ENDPOINT 1", true, false, 0 },
@@ -36,27 +36,26 @@ static void note_signal(int signal)
 
 enum { AS_COUNT, AS_BYTES, AS_AGE };
 
-static void add_value(struct table *table, bool readable, uint64_t value, int as)
+static void add_value(struct grid *table, bool readable, uint64_t value, int as)
 {
 	char text[UNITS_MAX];
 
 	if (!readable)
-		table_add(table, TABLE_DIM, "-");
+		grid_add(table, GRID_DIM, "-");
 	else if (as == AS_COUNT)
-		table_add(table, TABLE_PLAIN, "%" PRIu64, value);
+		grid_add(table, GRID_PLAIN, "%" PRIu64, value);
 	else
-		table_add(table, TABLE_PLAIN, "%s",
-			  as == AS_BYTES ? format_bytes(text, value) : format_age(text, value));
+		grid_add(table, GRID_PLAIN, "%s", as == AS_BYTES ? format_bytes(text, value) : format_age(text, value));
 }
 
 #define ROW(name, member, as)                                                                                          \
 	do {                                                                                                           \
-		table_add(table, TABLE_PLAIN, "%s", name);                                                             \
+		grid_add(table, GRID_PLAIN, "%s", name);                                                               \
 		add_value(table, c->side[0].readable, c->side[0].lane.member, as);                                     \
 		add_value(table, c->side[1].readable, c->side[1].lane.member, as);                                     \
 	} while (0)
 
-static void add_rows(struct table *table, const struct channel_view *c)
+static void add_rows(struct grid *table, const struct channel_view *c)
 {
 	int e;
 
@@ -76,31 +75,31 @@ static void add_rows(struct table *table, const struct channel_view *c)
 	ROW("memory free", free_bytes, AS_BYTES);
 	ROW("growths", counters.growths, AS_COUNT);
 	ROW("retired segments", counters.retires, AS_COUNT);
-	table_add(table, TABLE_PLAIN, "waits");
+	grid_add(table, GRID_PLAIN, "waits");
 	for (e = 0; e < 2; e++)
-		table_add(table, TABLE_PLAIN, "%s, %s",
-			  c->side[e].readable ? waiting_name(decode_waiting(c->side[e].lane.control.seq)) : "-",
-			  c->side[e].readable ? sync_name(c->view.pair.lane[e].record.sync) : "-");
+		grid_add(table, GRID_PLAIN, "%s, %s",
+			 c->side[e].readable ? waiting_name(decode_waiting(c->side[e].lane.control.seq)) : "-",
+			 c->side[e].readable ? sync_name(c->view.pair.lane[e].record.sync) : "-");
 }
 
 #define SESSION_ROW(name, member, as)                                                                                  \
 	do {                                                                                                           \
-		table_add(table, TABLE_PLAIN, "%s", name);                                                             \
+		grid_add(table, GRID_PLAIN, "%s", name);                                                               \
 		add_value(table, c->side[0].has_session, c->side[0].session.member, as);                               \
 		add_value(table, c->side[1].has_session, c->side[1].session.member, as);                               \
 	} while (0)
 
-static void add_session(struct table *table, const struct channel_view *c)
+static void add_session(struct grid *table, const struct channel_view *c)
 {
 	int e;
 
-	table_add(table, TABLE_PLAIN, "session");
+	grid_add(table, GRID_PLAIN, "session");
 	for (e = 0; e < 2; e++)
 		if (c->side[e].has_session)
-			table_add(table, TABLE_PLAIN, "%s, %s", c->side[e].session.server ? "server" : "client",
-				  session_state_name(c->side[e].session.state));
+			grid_add(table, GRID_PLAIN, "%s, %s", c->side[e].session.server ? "server" : "client",
+				 session_state_name(c->side[e].session.state));
 		else
-			table_add(table, TABLE_DIM, "-");
+			grid_add(table, GRID_DIM, "-");
 	SESSION_ROW("open streams", streams, AS_COUNT);
 	SESSION_ROW("streams opened", opened, AS_COUNT);
 	SESSION_ROW("streams accepted", accepted, AS_COUNT);
@@ -115,23 +114,23 @@ static void add_session(struct table *table, const struct channel_view *c)
 static void show_all(const struct channel_view *c)
 {
 	char name[CHANNEL_NAME], first[64], second[64];
-	struct table table;
+	struct grid table;
 
 	printf("channel %s, %s, %s%s%s\n", channel_name(c, name),
 	       c->view.at.backend == SHMIPC_BACKEND_KMOD ? "kmod" : "memfd", channel_state_name(c->state),
 	       c->reason ? ": " : "", c->reason ? c->reason : "");
 	printf("endpoint 0: %s; endpoint 1: %s\n", side_name(&c->side[0], first), side_name(&c->side[1], second));
-	table_init(&table, columns, 3);
+	grid_init(&table, columns, 3);
 	add_rows(&table, c);
 	if (c->side[0].has_session || c->side[1].has_session)
 		add_session(&table, c);
-	table_print(&table, stdout, 0, wants_colour(stdout), 0, table_rows(&table));
-	table_fini(&table);
+	grid_print(&table, stdout, 0, wants_colour(stdout), 0, grid_rows(&table));
+	grid_fini(&table);
 }
 
 static void show_rates(const struct rates *r, const struct channel_view *c, bool head)
 {
-	char a[UNITS_MAX], b[UNITS_MAX], d[UNITS_MAX], e[UNITS_MAX], f[UNITS_MAX];
+	char a[UNITS_MAX], b[UNITS_MAX], d[UNITS_MAX], e[UNITS_MAX], f[UNITS_MAX], age[UNITS_MAX];
 
 	if (head)
 		printf("%10s %10s %10s %10s %7s %8s %9s %8s\n", "msg/s 0>1", "msg/s 1>0", "bytes/s", "wakes/s", "queue",
@@ -140,8 +139,8 @@ static void show_rates(const struct rates *r, const struct channel_view *c, bool
 	       format_count(b, r->messages[1]), format_bytes(d, (uint64_t)(r->bytes[0] + r->bytes[1])),
 	       format_count(e, r->wakes), c->side[0].lane.queue + c->side[1].lane.queue,
 	       format_bytes(f, c->side[0].lane.lent_bytes + c->side[1].lane.lent_bytes),
-	       format_age(a, c->side[0].lane.oldest_ms > c->side[1].lane.oldest_ms ? c->side[0].lane.oldest_ms
-										   : c->side[1].lane.oldest_ms),
+	       format_age(age, c->side[0].lane.oldest_ms > c->side[1].lane.oldest_ms ? c->side[0].lane.oldest_ms
+										     : c->side[1].lane.oldest_ms),
 	       channel_state_name(c->state));
 }
 
@@ -154,8 +153,33 @@ static int show_json(const struct channel_view *c, const struct host *host, cons
 	return print_json(document, one_line);
 }
 
+/* How often to ask /proc whether the channel is still there, and whose. */
+#define SCAN_NS 1000000000ll
+
+/* Whether it is. */
+static bool find_again(struct channel_view *c, struct host *host, int64_t *next)
+{
+	struct host fresh;
+	bool found = false;
+	size_t i;
+
+	if (now_ns() < *next)
+		return true;
+	*next = now_ns() + SCAN_NS;
+	if (host_scan(&fresh, 0)) {
+		host_free(&fresh);
+		return true;
+	}
+	for (i = 0; i < fresh.count && !found; i++)
+		found = channel_update(c, &fresh.channels[i]);
+	host_free(host);
+	*host = fresh;
+	return found;
+}
+
 static int watch(struct channel_view *c, struct host *host, uint64_t interval, uint64_t count, bool json)
 {
+	int64_t next = now_ns() + SCAN_NS;
 	struct sample before, after;
 	struct rates rates;
 	uint64_t i;
@@ -168,7 +192,7 @@ static int watch(struct channel_view *c, struct host *host, uint64_t interval, u
 		nanosleep(&(struct timespec){ (time_t)(interval / 1000), (long)(interval % 1000) * 1000000 }, NULL);
 		if (interrupted)
 			break;
-		if (!channel_again(c, host))
+		if (!find_again(c, host, &next) || !channel_again(c, host))
 			return trouble("the channel is gone");
 		sample_take(&after, c);
 		rates_between(&before, &after, &rates);

@@ -22,34 +22,34 @@ static const struct option_spec options[] = {
 	{ 0 },
 };
 
-static const struct table_column columns[] = {
+static const struct grid_column columns[] = {
 	{ "CHANNEL", false, false, 0 },	  { "STATE", false, false, 3 }, { "ENDPOINT 0", false, true, 2 },
 	{ "ENDPOINT 1", false, true, 2 }, { "MSG/S", true, false, 0 },	{ "BYTES/S", true, false, 0 },
 	{ "WAKES/S", true, false, 1 },	  { "QUEUE", true, false, 1 },	{ "LENT", true, false, 1 },
 	{ "OLDEST", true, false, 1 },	  { "MEMORY", true, false, 4 },
 };
 
-static void add_row(struct table *table, const struct top_row *row)
+static void add_row(struct grid *table, const struct top_row *row)
 {
 	const struct channel_view *c = &row->channel;
 	enum channel_state state = c->state;
 	char text[UNITS_MAX], name[CHANNEL_NAME], side[64];
 
-	table_add(table, TABLE_PLAIN, "%s", channel_short_name(c, name));
+	grid_add(table, GRID_PLAIN, "%s", channel_short_name(c, name));
 	if (row->rates.stalled && state == CHANNEL_LIVE)
-		table_add(table, TABLE_RED, "stalled");
+		grid_add(table, GRID_RED, "stalled");
 	else
-		table_add(table, channel_state_colour(state), "%s", channel_state_name(state));
-	table_add(table, TABLE_PLAIN, "%s", side_name(&c->side[0], side));
-	table_add(table, TABLE_PLAIN, "%s", side_name(&c->side[1], side));
-	table_add(table, TABLE_PLAIN, "%s", format_count(text, row->rates.messages[0] + row->rates.messages[1]));
-	table_add(table, TABLE_PLAIN, "%s", format_bytes(text, (uint64_t)(row->rates.bytes[0] + row->rates.bytes[1])));
-	table_add(table, TABLE_PLAIN, "%s", format_count(text, row->rates.wakes));
-	table_add(table, TABLE_PLAIN, "%" PRIu64, top_value(row, TOP_BY_QUEUE));
-	table_add(table, TABLE_PLAIN, "%s", format_bytes(text, top_value(row, TOP_BY_LENT)));
-	table_add(table, TABLE_PLAIN, "%s",
-		  top_value(row, TOP_BY_LENT) ? format_age(text, top_value(row, TOP_BY_AGE)) : "-");
-	table_add(table, TABLE_PLAIN, "%s", format_bytes(text, c->memory));
+		grid_add(table, channel_state_colour(state), "%s", channel_state_name(state));
+	grid_add(table, GRID_PLAIN, "%s", side_name(&c->side[0], side));
+	grid_add(table, GRID_PLAIN, "%s", side_name(&c->side[1], side));
+	grid_add(table, GRID_PLAIN, "%s", format_count(text, row->rates.messages[0] + row->rates.messages[1]));
+	grid_add(table, GRID_PLAIN, "%s", format_bytes(text, (uint64_t)(row->rates.bytes[0] + row->rates.bytes[1])));
+	grid_add(table, GRID_PLAIN, "%s", format_count(text, row->rates.wakes));
+	grid_add(table, GRID_PLAIN, "%" PRIu64, top_value(row, TOP_BY_QUEUE));
+	grid_add(table, GRID_PLAIN, "%s", format_bytes(text, top_value(row, TOP_BY_LENT)));
+	grid_add(table, GRID_PLAIN, "%s",
+		 top_value(row, TOP_BY_LENT) ? format_age(text, top_value(row, TOP_BY_AGE)) : "-");
+	grid_add(table, GRID_PLAIN, "%s", format_bytes(text, c->memory));
 }
 
 static void print_head(const struct top *top, const char *line_end)
@@ -71,11 +71,11 @@ static void print_head(const struct top *top, const char *line_end)
 	printf("%s", line_end);
 }
 
-static void fill(const struct top *top, struct table *table)
+static void fill(const struct top *top, struct grid *table)
 {
 	size_t i;
 
-	table_init(table, columns, sizeof(columns) / sizeof(*columns));
+	grid_init(table, columns, sizeof(columns) / sizeof(*columns));
 	for (i = 0; i < top->count; i++)
 		add_row(table, &top->rows[i]);
 }
@@ -83,7 +83,7 @@ static void fill(const struct top *top, struct table *table)
 static void draw(const struct top *top, size_t first)
 {
 	int lines = window_lines(stdout), width = window_columns(stdout);
-	struct table table;
+	struct grid table;
 	char *text = NULL, *line, *end;
 	size_t size = 0;
 	FILE *memory;
@@ -94,7 +94,7 @@ static void draw(const struct top *top, size_t first)
 	/* By way of a buffer, so that each line's rest is cleared. */
 	memory = open_memstream(&text, &size);
 	if (memory) {
-		table_print(&table, memory, width, wants_colour(stdout), first, lines > 5 ? (size_t)(lines - 5) : 1);
+		grid_print(&table, memory, width, wants_colour(stdout), first, lines > 5 ? (size_t)(lines - 5) : 1);
 		fclose(memory);
 		for (line = text; line && (end = strchr(line, '\n')); line = end + 1)
 			printf("%.*s\033[K\n", (int)(end - line), line);
@@ -104,7 +104,7 @@ static void draw(const struct top *top, size_t first)
 	       lines, "\033[1m", "\033[0m", "\033[1m", "\033[0m", "\033[1m", "\033[0m", "\033[1m", "\033[0m", "\033[1m",
 	       "\033[0m", "\033[1m", "\033[0m", "\033[1m", "\033[0m");
 	fflush(stdout);
-	table_fini(&table);
+	grid_fini(&table);
 }
 
 /* Whether to go on. */
@@ -156,7 +156,7 @@ static int run_screen(struct top *top, uint64_t delay, uint64_t count)
 
 static int print_batch(const struct top *top, bool json)
 {
-	struct table table;
+	struct grid table;
 	int r = STATUS_OK;
 
 	if (json) {
@@ -164,8 +164,8 @@ static int print_batch(const struct top *top, bool json)
 	} else {
 		print_head(top, "\n");
 		fill(top, &table);
-		table_print(&table, stdout, 0, false, 0, top->count);
-		table_fini(&table);
+		grid_print(&table, stdout, 0, false, 0, top->count);
+		grid_fini(&table);
 		putchar('\n');
 	}
 	fflush(stdout);

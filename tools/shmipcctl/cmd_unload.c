@@ -71,22 +71,15 @@ static int explain(int error, const struct module_facts *facts)
 	}
 }
 
-static void keep_quiet(void *data, int priority, const char *file, int line, const char *fn, const char *format,
-		       va_list arguments)
-{
-	(void)data, (void)priority, (void)file, (void)line, (void)fn, (void)format, (void)arguments;
-}
-
 /* 0, or an errno. */
 static int remove_module(void)
 {
-	struct kmod_ctx *kmod = kmod_new(NULL, NULL);
+	struct kmod_ctx *kmod = module_kmod();
 	struct kmod_module *module;
 	int r = -ENOMEM;
 
 	if (!kmod)
 		return ENOMEM;
-	kmod_set_log_fn(kmod, keep_quiet, NULL);
 	if (!kmod_module_new_from_name(kmod, MODULE_NAME, &module)) {
 		r = kmod_module_remove_module(module, 0);
 		kmod_module_unref(module);

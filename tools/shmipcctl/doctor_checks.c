@@ -111,7 +111,7 @@ static void check_module(const struct channel_list *list, struct doctor_line *li
 		say(line, DOCTOR_NOTE, "this kernel has no loadable modules: channels are on memfd");
 		return;
 	}
-	kmod = kmod_new(NULL, NULL);
+	kmod = module_kmod();
 	if (kmod && module_find(kmod, MODULE_NAME, &file, why, sizeof(why))) {
 		say(line, DOCTOR_WARN, "the module is installed and not loaded: channels are on memfd");
 		advise(line, "sudo shmipcctl load");

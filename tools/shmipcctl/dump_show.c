@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "decode.h"
-#include "table.h"
+#include "grid.h"
 #include "units.h"
 
 static void show_control(const struct image *lane)
@@ -44,7 +44,7 @@ static void show_counters(const struct image *lane)
 	       format_bytes(memory, c.memory_bytes));
 }
 
-static const struct table_column slot_columns[] = {
+static const struct grid_column slot_columns[] = {
 	{ "    SLOT", true, false, 0 }, { "LAP", true, false, 0 },    { "STATE", false, false, 0 },
 	{ "STREAM", true, false, 0 },	{ "KIND", true, false, 0 },   { "SIZE", true, false, 0 },
 	{ "CARRY", false, false, 0 },	{ "WHERE", false, false, 0 },
@@ -54,32 +54,32 @@ static void show_slots(const struct image *lane, const struct image *peer, bool 
 {
 	uint32_t cons = peer->fault ? 0 : image_control(peer).cons, queue = decode_queue(lane, peer), i;
 	uint32_t count = all ? lane->geometry.slots : queue;
-	struct table table;
+	struct grid table;
 
 	printf("  slot ring: %u of %u slots are queued for the peer\n", queue, lane->geometry.slots);
-	table_init(&table, slot_columns, 8);
+	grid_init(&table, slot_columns, 8);
 	for (i = 0; i < count; i++) {
 		struct slot_view slot = image_slot(lane, cons + i);
 
-		table_add(&table, TABLE_PLAIN, "%u", (cons + i) & (lane->geometry.slots - 1));
-		table_add(&table, TABLE_PLAIN, "%u", slot.lap);
-		table_add(&table, i < queue ? TABLE_YELLOW : TABLE_DIM, "%s",
-			  i < queue  ? "queued"
-			  : slot.lap ? "consumed"
-				     : "never used");
-		table_add(&table, TABLE_PLAIN, "%u", slot.tag);
-		table_add(&table, TABLE_PLAIN, "%u", slot.kind);
-		table_add(&table, TABLE_PLAIN, "%u", slot.size);
-		table_add(&table, TABLE_PLAIN, "%s", carry_name(slot.carry));
+		grid_add(&table, GRID_PLAIN, "%u", (cons + i) & (lane->geometry.slots - 1));
+		grid_add(&table, GRID_PLAIN, "%u", slot.lap);
+		grid_add(&table, i < queue ? GRID_YELLOW : GRID_DIM, "%s",
+			 i < queue  ? "queued"
+			 : slot.lap ? "consumed"
+				    : "never used");
+		grid_add(&table, GRID_PLAIN, "%u", slot.tag);
+		grid_add(&table, GRID_PLAIN, "%u", slot.kind);
+		grid_add(&table, GRID_PLAIN, "%u", slot.size);
+		grid_add(&table, GRID_PLAIN, "%s", carry_name(slot.carry));
 		if (slot.carry == SLOT_SLICE)
-			table_add(&table, TABLE_PLAIN, "slice %u, segment %u + %" PRIu64, slot.slice, slot.segment,
-				  slot.offset);
+			grid_add(&table, GRID_PLAIN, "slice %u, segment %u + %" PRIu64, slot.slice, slot.segment,
+				 slot.offset);
 		else
-			table_add(&table, TABLE_PLAIN, "%s", "");
+			grid_add(&table, GRID_PLAIN, "%s", "");
 	}
 	if (count)
-		table_print(&table, stdout, 0, wants_colour(stdout), 0, count);
-	table_fini(&table);
+		grid_print(&table, stdout, 0, wants_colour(stdout), 0, count);
+	grid_fini(&table);
 }
 
 static void show_returns(const struct image *lane, const struct image *peer)
@@ -94,52 +94,52 @@ static void show_returns(const struct image *lane, const struct image *peer)
 	putchar('\n');
 }
 
-static const struct table_column slice_columns[] = {
+static const struct grid_column slice_columns[] = {
 	{ "   SLICE", true, false, 0 }, { "STATE", false, false, 0 }, { "SEGMENT", true, false, 0 },
 	{ "OFFSET", true, false, 0 },	{ "BYTES", true, false, 0 },  { "MESSAGE", true, false, 0 },
 	{ "STREAM", true, false, 0 },	{ "AGE", true, false, 0 },
 };
 
 /* What is true of a lent slice only: its message's size, stream and age. */
-static void add_lent(struct table *table, const struct slice_view *slice, uint32_t now_ms)
+static void add_lent(struct grid *table, const struct slice_view *slice, uint32_t now_ms)
 {
 	char text[UNITS_MAX];
 
 	if (slice->state != SLICE_LENT) {
-		table_add(table, TABLE_PLAIN, "-");
-		table_add(table, TABLE_PLAIN, "-");
-		table_add(table, TABLE_PLAIN, "-");
+		grid_add(table, GRID_PLAIN, "-");
+		grid_add(table, GRID_PLAIN, "-");
+		grid_add(table, GRID_PLAIN, "-");
 		return;
 	}
-	table_add(table, TABLE_PLAIN, "%u", slice->size);
-	table_add(table, TABLE_PLAIN, "%u", slice->tag);
-	table_add(table, TABLE_PLAIN, "%s", format_age(text, decode_age(slice->lent_ms, now_ms)));
+	grid_add(table, GRID_PLAIN, "%u", slice->size);
+	grid_add(table, GRID_PLAIN, "%u", slice->tag);
+	grid_add(table, GRID_PLAIN, "%s", format_age(text, decode_age(slice->lent_ms, now_ms)));
 }
 
 static void show_slices(const struct image *lane, uint32_t now_ms, bool all)
 {
-	struct table table;
+	struct grid table;
 	uint32_t i;
 
-	table_init(&table, slice_columns, 8);
+	grid_init(&table, slice_columns, 8);
 	for (i = 0; i < lane->geometry.slices; i++) {
 		struct slice_view slice = image_slice(lane, i);
 		bool lent = slice.state == SLICE_LENT;
 
 		if (slice.state == SLICE_UNUSED || (slice.state == SLICE_FREE && !all))
 			continue;
-		table_add(&table, TABLE_PLAIN, "%u", i);
-		table_add(&table, lent ? TABLE_YELLOW : TABLE_PLAIN, "%s", slice_state_name(slice.state));
-		table_add(&table, TABLE_PLAIN, "%u", slice.segment);
-		table_add(&table, TABLE_PLAIN, "%" PRIu64, slice.offset);
-		table_add(&table, TABLE_PLAIN, "%" PRIu64, slice.bytes);
+		grid_add(&table, GRID_PLAIN, "%u", i);
+		grid_add(&table, lent ? GRID_YELLOW : GRID_PLAIN, "%s", slice_state_name(slice.state));
+		grid_add(&table, GRID_PLAIN, "%u", slice.segment);
+		grid_add(&table, GRID_PLAIN, "%" PRIu64, slice.offset);
+		grid_add(&table, GRID_PLAIN, "%" PRIu64, slice.bytes);
 		add_lent(&table, &slice, now_ms);
 	}
-	printf("  slice table: %zu of %u numbers%s\n", table_rows(&table), lane->geometry.slices,
+	printf("  slice table: %zu of %u numbers%s\n", grid_rows(&table), lane->geometry.slices,
 	       all ? " in use" : " lent or being written");
-	if (table_rows(&table))
-		table_print(&table, stdout, 0, wants_colour(stdout), 0, table_rows(&table));
-	table_fini(&table);
+	if (grid_rows(&table))
+		grid_print(&table, stdout, 0, wants_colour(stdout), 0, grid_rows(&table));
+	grid_fini(&table);
 }
 
 static void show_space(const struct image *lane)
@@ -180,7 +180,7 @@ static void show_lane(const struct dump *dump, int e, bool all)
 
 void findings_show(const struct findings *findings, bool all)
 {
-	static const enum table_colour colours[] = { TABLE_GREEN, TABLE_RED, TABLE_YELLOW, TABLE_DIM };
+	static const enum grid_colour colours[] = { GRID_GREEN, GRID_RED, GRID_YELLOW, GRID_DIM };
 	bool colour = wants_colour(stdout);
 	int i;
 

@@ -88,6 +88,17 @@ static void keep_only(struct host *host, pid_t pid)
 	host->count = kept;
 }
 
+/* Channels of which only some tool still has a copy. */
+static void drop_ended(struct host *host)
+{
+	size_t i, kept = 0;
+
+	for (i = 0; i < host->count; i++)
+		if (host->channels[i].side[0].state != SIDE_GONE || host->channels[i].side[1].state != SIDE_GONE)
+			host->channels[kept++] = host->channels[i];
+	host->count = kept;
+}
+
 static int compare_channels(const void *a, const void *b)
 {
 	const struct channel_at *c = a, *d = b;
@@ -114,10 +125,13 @@ int host_scan(struct host *host, pid_t only)
 	if (!host->processes)
 		r = -ENOMEM;
 	for (i = 0; i < n && !r; i++)
-		r = scan_process(host, pids[i]);
+		if (pids[i] != getpid()) /* looking is not having */
+			r = scan_process(host, pids[i]);
 	free(pids);
 	if (!r)
 		r = scan_memfd_match(host);
+	if (!r)
+		drop_ended(host);
 	if (!r && only)
 		keep_only(host, only);
 	if (!r && host->count)

@@ -77,6 +77,21 @@ void module_look(struct module_facts *f)
 	look_at_parameters(f);
 }
 
+static void keep_quiet(void *data, int priority, const char *file, int line, const char *fn, const char *format,
+		       va_list arguments)
+{
+	(void)data, (void)priority, (void)file, (void)line, (void)fn, (void)format, (void)arguments;
+}
+
+struct kmod_ctx *module_kmod(void)
+{
+	struct kmod_ctx *kmod = kmod_new(NULL, NULL);
+
+	if (kmod)
+		kmod_set_log_fn(kmod, keep_quiet, NULL);
+	return kmod;
+}
+
 bool module_fits(const char *vermagic, const char *release)
 {
 	size_t length = strlen(release);

@@ -39,6 +39,9 @@ struct module_facts {
 
 void module_look(struct module_facts *facts);
 
+/* libkmod, which says nothing by itself: module_explain_load() does. kmod_unref() ends it; NULL: it cannot be used. */
+struct kmod_ctx *module_kmod(void);
+
 /* A module file, or an installed module: what modinfo says of it. */
 struct module_file {
 	struct kmod_module *mod;

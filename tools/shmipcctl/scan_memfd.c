@@ -137,9 +137,36 @@ static int compare_mappings(const void *a, const void *b)
 
 /* The mappings that name one channel; those of heads are in front. */
 struct group {
-	const struct mapping *list;
+	struct mapping *list;
 	size_t count;
 };
+
+/* More than two processes with all their segments, and some tools, have. Who adds more by lying hides his own. */
+#define GROUP_MAX 512
+
+/* Whether a process has a lane of its own: who only reads is a tool. */
+static bool is_party(const struct group *g, pid_t pid)
+{
+	size_t i;
+
+	for (i = 0; i < g->count && g->list[i].part == SHMIPC_HEAD; i++)
+		if (g->list[i].pid == pid && g->list[i].writable)
+			return true;
+	return false;
+}
+
+static void drop_onlookers(struct group *g)
+{
+	bool stays[GROUP_MAX];
+	size_t i, kept = 0;
+
+	for (i = 0; i < g->count; i++)
+		stays[i] = is_party(g, g->list[i].pid);
+	for (i = 0; i < g->count; i++)
+		if (stays[i])
+			g->list[kept++] = g->list[i];
+	g->count = kept;
+}
 
 /* Whether a process has both memfds mapped. */
 static bool maps_both(const struct group *g, pid_t pid, uint64_t a, uint64_t b)
@@ -228,17 +255,19 @@ static int match_group(struct host *host, const struct group *g)
 
 int scan_memfd_match(struct host *host)
 {
-	struct group g = { .list = host->mappings };
-	size_t i;
+	struct group g;
+	size_t i, length;
 	int r = 0;
 
 	if (host->mapping_count)
 		qsort(host->mappings, host->mapping_count, sizeof(*host->mappings), compare_mappings);
-	for (i = 0; i < host->mapping_count && !r; i += g.count) {
+	for (i = 0; i < host->mapping_count && !r; i += length) {
 		g.list = &host->mappings[i];
-		for (g.count = 1; i + g.count < host->mapping_count; g.count++)
-			if (g.list[g.count].channel != g.list->channel)
+		for (length = 1; i + length < host->mapping_count; length++)
+			if (g.list[length].channel != g.list->channel)
 				break;
+		g.count = length < GROUP_MAX ? length : GROUP_MAX;
+		drop_onlookers(&g);
 		r = match_group(host, &g);
 	}
 	return r;

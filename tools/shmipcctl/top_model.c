@@ -13,46 +13,15 @@
 #define SCAN_NS 2000000000ll
 #define SCAN_SHARE 300
 
-/* Whether two scans saw the same channel, in the same places. */
-static bool is_same(const struct channel_at *a, const struct channel_at *b)
-{
-	int e;
-
-	if (a->backend != b->backend)
-		return false;
-	if (a->backend == SHMIPC_BACKEND_KMOD && a->number != b->number)
-		return false;
-	for (e = 0; e < 2; e++) {
-		const struct side *s = &a->side[e], *t = &b->side[e];
-
-		if (s->head.inode != t->head.inode || s->head.pid != t->head.pid ||
-		    s->head.address != t->head.address || s->holder != t->holder || s->fd != t->fd ||
-		    s->head_bytes != t->head_bytes || s->pid != t->pid)
-			return false;
-	}
-	return true;
-}
-
 /* Move an open channel over, or open it. What the scan says of sizes and states is newer. */
 static void take_row(struct top *old, const struct channel_at *at, struct top_row *row, const struct host *host)
 {
-	struct channel_at known;
 	size_t i;
-	int e;
 
 	for (i = 0; i < old->count; i++) {
-		struct channel_view *c = &old->rows[i].channel;
-		uint32_t k;
-
-		known = c->view.at;
-		if (!c->view.at.side[0].head_bytes || !is_same(&known, at))
+		if (!channel_update(&old->rows[i].channel, at))
 			continue;
 		*row = old->rows[i];
-		row->channel.view.at = *at;
-		row->channel.view.at.id = known.id;
-		for (e = 0; e < 2; e++)
-			for (k = 0; k < SHMIPC_SEGMENTS; k++)
-				row->channel.view.pair.lane[e].segment[k].bytes = at->side[e].segment_bytes[k];
 		old->rows[i] = old->rows[--old->count];
 		return;
 	}

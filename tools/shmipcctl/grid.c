@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * table.c - rows and columns for people
+ * grid.c - rows and columns for people
  */
-#include "table.h"
+#include "grid.h"
 
 #include <stdarg.h>
 #include <stdlib.h>
@@ -12,12 +12,12 @@
 
 #define GAP 2
 
-void table_init(struct table *t, const struct table_column *columns, size_t count)
+void grid_init(struct grid *t, const struct grid_column *columns, size_t count)
 {
-	*t = (struct table){ .columns = columns, .count = count };
+	*t = (struct grid){ .columns = columns, .count = count };
 }
 
-void table_fini(struct table *t)
+void grid_fini(struct grid *t)
 {
 	size_t i;
 
@@ -25,14 +25,14 @@ void table_fini(struct table *t)
 		free(t->cells[i]);
 	free(t->cells);
 	free(t->colours);
-	*t = (struct table){ .count = 0 };
+	*t = (struct grid){ .count = 0 };
 }
 
-static bool make_room(struct table *t)
+static bool make_room(struct grid *t)
 {
 	size_t room = t->room ? t->room * 2 : 64;
 	char **cells = realloc(t->cells, room * sizeof(*cells));
-	enum table_colour *colours;
+	enum grid_colour *colours;
 
 	if (!cells)
 		return false;
@@ -45,7 +45,7 @@ static bool make_room(struct table *t)
 	return true;
 }
 
-void table_add(struct table *t, enum table_colour colour, const char *format, ...)
+void grid_add(struct grid *t, enum grid_colour colour, const char *format, ...)
 {
 	va_list arguments;
 	char *text;
@@ -66,12 +66,12 @@ void table_add(struct table *t, enum table_colour colour, const char *format, ..
 	t->cells[t->used++] = text;
 }
 
-size_t table_rows(const struct table *t)
+size_t grid_rows(const struct grid *t)
 {
 	return t->count ? t->used / t->count : 0;
 }
 
-static int total(const struct table *t, const int *widths)
+static int total(const struct grid *t, const int *widths)
 {
 	int sum = 0;
 	size_t i;
@@ -82,13 +82,13 @@ static int total(const struct table *t, const int *widths)
 	return sum ? sum - GAP : 0;
 }
 
-static void measure(const struct table *t, int *widths)
+static void measure(const struct grid *t, int *widths)
 {
 	size_t i;
 
 	for (i = 0; i < t->count; i++)
 		widths[i] = (int)strlen(t->columns[i].title);
-	for (i = 0; i < table_rows(t) * t->count; i++) {
+	for (i = 0; i < grid_rows(t) * t->count; i++) {
 		int length = (int)strlen(t->cells[i]);
 
 		if (widths[i % t->count] < length)
@@ -97,15 +97,15 @@ static void measure(const struct table *t, int *widths)
 }
 
 /* Make it fit: first cut what may be cut, then drop columns (width -1), the least needed first. */
-static void fit(const struct table *t, int *widths, int window)
+static void fit(const struct grid *t, int *widths, int window)
 {
 	int over;
 	size_t i, last;
 
 	for (i = 0; i < t->count; i++) {
 		over = total(t, widths) - window;
-		if (over > 0 && t->columns[i].shrinks && widths[i] > TABLE_SHRUNK)
-			widths[i] = widths[i] - over > TABLE_SHRUNK ? widths[i] - over : TABLE_SHRUNK;
+		if (over > 0 && t->columns[i].shrinks && widths[i] > GRID_SHRUNK)
+			widths[i] = widths[i] - over > GRID_SHRUNK ? widths[i] - over : GRID_SHRUNK;
 	}
 	while (total(t, widths) > window) {
 		last = t->count;
@@ -119,14 +119,14 @@ static void fit(const struct table *t, int *widths, int window)
 	}
 }
 
-const char *colour_code(enum table_colour colour)
+const char *colour_code(enum grid_colour colour)
 {
 	static const char *const codes[] = { "", "\033[31m", "\033[32m", "\033[33m", "\033[2m", "\033[1m" };
 
 	return codes[colour];
 }
 
-static void print_cell(FILE *out, const struct table_column *column, const char *text, enum table_colour colour,
+static void print_cell(FILE *out, const struct grid_column *column, const char *text, enum grid_colour colour,
 		       int width, bool last, bool colours)
 {
 	int length = (int)strlen(text), pad;
@@ -151,7 +151,7 @@ static void print_cell(FILE *out, const struct table_column *column, const char 
 		fprintf(out, "%*s", GAP, "");
 }
 
-static void print_row(const struct table *t, FILE *out, const int *widths, size_t row, bool colours)
+static void print_row(const struct grid *t, FILE *out, const int *widths, size_t row, bool colours)
 {
 	size_t i, last = 0;
 
@@ -165,10 +165,10 @@ static void print_row(const struct table *t, FILE *out, const int *widths, size_
 	fputc('\n', out);
 }
 
-void table_print(const struct table *t, FILE *out, int width, bool colours, size_t first, size_t most)
+void grid_print(const struct grid *t, FILE *out, int width, bool colours, size_t first, size_t most)
 {
-	int widths[TABLE_COLUMNS_MAX];
-	size_t i, last = 0, rows = table_rows(t);
+	int widths[GRID_COLUMNS_MAX];
+	size_t i, last = 0, rows = grid_rows(t);
 
 	measure(t, widths);
 	if (width > 0)
@@ -178,7 +178,7 @@ void table_print(const struct table *t, FILE *out, int width, bool colours, size
 			last = i;
 	for (i = 0; i < t->count; i++)
 		if (widths[i] >= 0)
-			print_cell(out, &t->columns[i], t->columns[i].title, TABLE_BOLD, widths[i], i == last, colours);
+			print_cell(out, &t->columns[i], t->columns[i].title, GRID_BOLD, widths[i], i == last, colours);
 	fputc('\n', out);
 	for (i = first; i < rows && i - first < most; i++)
 		print_row(t, out, widths, i, colours);
