@@ -74,11 +74,11 @@ enum {
 #define FALLBACK_BYTES 32768u
 /* Bytes of pieces that are used again, and how many are kept for that. */
 #define PIECE_SPARE SHMIPC_INLINE_MAX
-#define SPARES_MAX 128u
+#define SPARES_MAX 512u
 /* How long they may take behind the slot that announced them. */
 #define PARKED_NS 1000000000ll
 /* Messages handled before the lock is let go. */
-#define HARVEST_BATCH 64
+#define HARVEST_BATCH 256
 
 static inline uint64_t charge(size_t size)
 {
