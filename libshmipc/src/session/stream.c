@@ -165,6 +165,8 @@ int stream_arrive_locked(struct shmipc_session *session, uint32_t id, struct shm
 	*stream = NULL;
 	if ((id & 1) != session->server)
 		return -EBADMSG; /* the number is not the peer's to give */
+	if (load_acquire(&session->error))
+		return 0; /* close may have been through those that nobody took: none may come after it */
 	if (session->table.count >= session->options.streams_max ||
 	    session->accepted_count >= session->options.backlog) {
 		tally(&session->record->streams_refused, 1);
