@@ -55,8 +55,10 @@ static void a_stream_that_was_put_is_what_the_next_get_takes(struct pair *pair)
 	open_default(&f, pair);
 	stream = get(f.pool);
 	assert_code(server_echo(stream, 1, 100), 0);
+	shmipc_stream_set_user(stream, &f);
 	assert_code(shmipc_pool_put(f.pool, stream), 1);
 	assert_ptr_equal(get(f.pool), stream);
+	assert_null(shmipc_stream_user(stream));
 	assert_code(server_echo(stream, 2, 100), 0);
 	stats = pool_stats_of(f.pool);
 	assert_int_equal(stats.sessions, 1);

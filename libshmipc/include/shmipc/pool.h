@@ -86,7 +86,8 @@ int shmipc_pool_get(struct shmipc_pool *pool, struct shmipc_stream **stream, int
  * @stream: from get, of this pool; or NULL. Not the caller's any more
  *
  * It is kept for the next get only if it is as good as new: nothing unread, nothing held back, no end, no error, no piece
- * pinned, no callbacks; else it is closed. Since 0.1.
+ * pinned, no callbacks; else it is closed. A stream on which something is still to come, such as the answer to a request
+ * that was given up, is for shmipc_stream_close(): the next taker would get it. Since 0.1.
  *
  * Returns 1: kept. 0: closed.
  */

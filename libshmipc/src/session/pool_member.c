@@ -222,6 +222,8 @@ bool member_put_stream(struct pool_member *member, struct shmipc_stream *stream)
 	bool kept, wake = false;
 
 	kept = stream_is_clean(stream);
+	if (kept)
+		shmipc_stream_set_user(stream, NULL);
 	slot_lock(slot);
 	kept = kept && !member->retired && member->count < pool->options.streams && push_locked(member, stream);
 	if (kept) {

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "../futex.h"
+#include "../observe/log.h"
 #include "../process.h"
 #include "pool.h"
 #include "shmipc/listener.h"
@@ -129,6 +130,7 @@ static int try_connect(struct pool_slot *slot, int64_t deadline)
 	slot->failures++;
 	slot->retry_at = retry_time(slot);
 	tally(&pool->retries, 1);
+	log_debug("pool", "%s: try %u to connect: %s", pool->address, slot->failures, shmipc_strerror(r));
 	return r;
 }
 
@@ -144,6 +146,7 @@ static int64_t reconnect(struct pool_slot *slot)
 	if (try_connect(slot, connect_deadline(slot)))
 		return slot->retry_at;
 	tally(&slot->pool->reconnects, 1);
+	log_info("pool", "%s: connected anew", slot->pool->address);
 	return SHMIPC_FOREVER;
 }
 
@@ -160,12 +163,18 @@ static int64_t restart(struct pool_slot *slot)
 		slot->retry_at = 0;
 	}
 	r = try_connect(slot, slot->restart_until);
-	if (r == -EAGAIN || (r && slot->retry_at < slot->restart_until))
+	if (r == -EAGAIN || (r && slot->retry_at < slot->restart_until && process_now() < slot->restart_until))
 		return slot->retry_at;
 	slot->restart_until = 0;
 	slot->failures = 0;
 	slot->retry_at = 0;
 	shmipc_session_restart_done(old->session, slot->restart_epoch, r);
+	if (r)
+		log_warn("pool", "%s: restart %llu: cannot connect anew: %s", slot->pool->address,
+			 (unsigned long long)slot->restart_epoch, shmipc_strerror(r));
+	else
+		log_debug("pool", "%s: restart %llu: connected anew", slot->pool->address,
+			  (unsigned long long)slot->restart_epoch);
 	if (!r) {
 		tally(&slot->pool->restarts, 1);
 		member_retire(old);
