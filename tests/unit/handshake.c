@@ -199,6 +199,33 @@ static void a_lane_is_no_larger_than_the_server_allows(struct pair *pair)
 	assert_int_equal(pair->b->geometry.memory_max, 1 << 20);
 }
 
+static void each_lane_starts_with_what_its_side_asked_for(struct pair *pair)
+{
+	struct shake shake;
+	struct parcel parcel;
+
+	shake_prepare(&shake, pair);
+	shake.options[CLIENT].channel.segment_bytes = 2 << 20;
+	shake.options[SERVER].channel.segment_bytes = 5000;
+	shake_begin(&shake, FAR);
+	shake_until(&shake, EXCHANGE, &parcel);
+	shake_finish(&shake, EXCHANGE, &parcel);
+	shake_close(&shake);
+	assert_int_equal(stats_of(pair->a).memory_bytes, pair->a->geometry.head_bytes + (2 << 20));
+	assert_int_equal(stats_of(pair->b).memory_bytes, pair->b->geometry.head_bytes + 8192);
+	/* And grows to as much. */
+	assert_code(pattern_push(pair->b, 5 << 20, 1, 0), 0);
+	pattern_take(pair->a, 5 << 20, 1);
+	/* A server that has more to begin with does not get it. */
+	shake_prepare(&shake, pair);
+	shake.options[SERVER].channel.segment_bytes = 2 << 20;
+	shake_begin(&shake, FAR);
+	shake_until(&shake, EXCHANGE, &parcel);
+	shake_finish(&shake, EXCHANGE, &parcel);
+	shake_close(&shake);
+	assert_int_equal(stats_of(pair->b).memory_bytes, stats_of(pair->a).memory_bytes);
+}
+
 static void a_lane_is_no_larger_than_the_client_wants(struct pair *pair)
 {
 	struct shake shake;
@@ -560,6 +587,7 @@ int main(int argc, char **argv)
 		ON_BOTH(the_socket_is_left_as_it_was),
 		ON_BOTH(what_follows_the_answer_is_left_in_the_socket),
 		ON_BOTH(a_lane_is_no_larger_than_the_server_allows),
+		ON_BOTH(each_lane_starts_with_what_its_side_asked_for),
 		ON_BOTH(a_lane_is_no_larger_than_the_client_wants),
 		ON_BOTH(an_offer_of_more_than_the_server_said_is_emsgsize_on_both_sides),
 		ON_BOTH(revision_and_features_may_be_of_later_times),

@@ -50,7 +50,8 @@ struct shmipc_session_stats;
 /**
  * struct shmipc_session_options - what a session is like
  * @size: sizeof(struct shmipc_session_options), set by SHMIPC_SESSION_OPTIONS_INIT
- * @channel: the lanes and the sync mode. Its "create only" fields hold where this side is the client;
+ * @channel: the lanes and the sync mode. Its "create only" fields hold where this side is the client; but a lane
+ *	grows to the lesser of both sides' memory_max, and a server's starts with its own segment_bytes, if less;
  *	a server with a backend other than AUTO takes sessions on that backend only; with kmod or memfd at the
  *	client likewise, with AUTO both sides agree on the first of kmod and memfd that works for both
  * @window: bytes that the peer may have sent on one stream and this side not consumed; 4096 to 1 << 30

@@ -47,6 +47,7 @@ int endpoint_alloc(const struct shmipc_channel_options *options, uint32_t endpoi
 		return r;
 	}
 	ch->one_processor = sched_getaffinity(0, sizeof(cpus), &cpus) || sysconf(_SC_NPROCESSORS_ONLN) < 2;
+	ch->first_bytes = ch->geometry.segment_bytes;
 	*channel = ch;
 	return 0;
 }
@@ -75,7 +76,7 @@ int endpoint_own_lane(struct shmipc_channel *ch, void *head)
 	if (r)
 		return r;
 	lock_take(&ch->out.lock);
-	r = memory_grow_locked(ch, ch->geometry.segment_bytes);
+	r = memory_grow_locked(ch, ch->first_bytes);
 	lock_release(&ch->out.lock);
 	return r;
 }

@@ -105,6 +105,7 @@ struct shmipc_channel {
 	const _Atomic uint32_t *guard;
 	struct lane own, peer; /* peer.segment is the consuming thread's */
 	struct geometry geometry;
+	uint64_t first_bytes; /* of the own lane's first segment: geometry.segment_bytes, or less */
 	struct shmipc_channel_options options;
 	struct shmipc_peer peer_id;
 	uint32_t endpoint;

@@ -160,7 +160,7 @@ int shmipc_channel_receive(int socket, const struct shmipc_channel_options *opti
 		fdpass_close(fds, count);
 		replies = -EPROTO;
 	} else {
-		replies = offer_accept(&message.offer, &taken, fds, count, &from, reply, channel);
+		replies = offer_accept(&message.offer, &taken, UINT64_MAX, fds, count, &from, reply, channel);
 	}
 	fill_message(&answer, replies < 0 ? NULL : &message.offer, replies < 0 ? replies : 0);
 	r = send_message(socket, &answer, reply, replies > 0 ? replies : 0, deadline);

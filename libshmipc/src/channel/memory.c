@@ -146,11 +146,11 @@ int memory_grow_locked(struct shmipc_channel *ch, uint64_t bytes)
 {
 	struct producer *out = &ch->out;
 	uint64_t have = out->arena.bytes, most = ch->geometry.memory_max, left = most - have;
-	uint64_t need = have ? round_to_page(arena_fit(bytes)) : bytes, size = have < left ? have : left;
+	uint64_t need = round_to_page(have ? arena_fit(bytes) : bytes), size = have < left ? have : left;
 	uint32_t number;
 	int r;
 
-	if (have && need > most - ch->geometry.segment_bytes && arena_fit(bytes) > out->arena.segment[0].bytes)
+	if (have && need > most - out->arena.segment[0].bytes && arena_fit(bytes) > out->arena.segment[0].bytes)
 		return -EMSGSIZE;
 	if (need > left || !find_number(ch, &number)) {
 		/* What is idle stands in the way; when the peer has let go of it there is room. */

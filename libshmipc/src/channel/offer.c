@@ -88,8 +88,8 @@ static int map_offered(struct shmipc_channel *ch, int *fds, int count, int *repl
 	return r ? r : replies;
 }
 
-int offer_accept(const struct offer *offer, const struct shmipc_channel_options *options, int *fds, int count,
-		 const struct ucred *from, int *reply, struct shmipc_channel **channel)
+int offer_accept(const struct offer *offer, const struct shmipc_channel_options *options, uint64_t first_bytes,
+		 int *fds, int count, const struct ucred *from, int *reply, struct shmipc_channel **channel)
 {
 	struct shmipc_channel *ch;
 	int r;
@@ -98,6 +98,8 @@ int offer_accept(const struct offer *offer, const struct shmipc_channel_options 
 	r = alloc_offered(offer, options, &ch);
 	if (r)
 		goto out;
+	if (first_bytes < ch->first_bytes)
+		ch->first_bytes = first_bytes;
 	note_peer(ch, from);
 	region_init(&ch->region, offer->backend == SHMIPC_BACKEND_KMOD ? &region_kmod_ops : &region_memfd_ops);
 	r = map_offered(ch, fds, count, reply);

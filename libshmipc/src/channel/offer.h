@@ -40,6 +40,7 @@ int offer_make(struct shmipc_channel *ch, struct offer *offer, int *fds);
 /**
  * offer_accept - endpoint 1: take it
  * @options: checked; how this endpoint waits, and the most memory it agrees to
+ * @first_bytes: payload memory that its own lane starts with, if that is less than what the offer says; UINT64_MAX: as that
  * @fds: what came; closed or taken over, also on failure
  * @from: who sent them, by the kernel's word
  * @reply: room for REGION_FDS_MAX descriptors that endpoint 0 is to get; they stay the channel's
@@ -48,8 +49,8 @@ int offer_make(struct shmipc_channel *ch, struct offer *offer, int *fds);
  * Returns how many descriptors the reply has. -EPROTO: it makes no sense. -EMSGSIZE: more memory than
  * options->memory_max. -ENOMEM and its kin.
  */
-int offer_accept(const struct offer *offer, const struct shmipc_channel_options *options, int *fds, int count,
-		 const struct ucred *from, int *reply, struct shmipc_channel **channel);
+int offer_accept(const struct offer *offer, const struct shmipc_channel_options *options, uint64_t first_bytes,
+		 int *fds, int count, const struct ucred *from, int *reply, struct shmipc_channel **channel);
 
 /**
  * offer_answered - endpoint 1: the reply is sent, its descriptors are not needed any more

@@ -341,7 +341,9 @@ static int take_offer(struct handshake *h)
 	if (!(h->backends & (offer.backend == SHMIPC_BACKEND_KMOD ? WIRE_KMOD : WIRE_MEMFD)))
 		return -EPROTO;
 	h->count = 0; /* not ours any more */
-	r = offer_accept(&offer, &h->options->channel, h->fds, count, &h->from, h->out_fds, &h->channel);
+	/* A client that wants much to begin with pays for that alone; this lane grows when it is needed. */
+	r = offer_accept(&offer, &h->options->channel, h->options->channel.segment_bytes, h->fds, count, &h->from,
+			 h->out_fds, &h->channel);
 	if (r < 0)
 		return r;
 	h->out_count = r;
