@@ -34,7 +34,8 @@ $(STRESS_OBJECTS): CPPFLAGS += -Ilibshmipc/src
 $(STRESS_CONTROLS:%=$(STRESS_BUILD)/control/%.o): WARNINGS += -Wno-missing-prototypes
 
 .PHONY: stress-programs
-stress-programs: $(STRESS_BUILD)/stress $(STRESS_BUILD)/hostile $(STRESS_BUILD)/sessions $(STRESS_CONTROLS:%=$(STRESS_BUILD)/control-%)
+stress-programs: $(STRESS_BUILD)/stress $(STRESS_BUILD)/hostile $(STRESS_BUILD)/sessions \
+		$(STRESS_BUILD)/liars $(STRESS_CONTROLS:%=$(STRESS_BUILD)/control-%)
 
 $(STRESS_BUILD)/stress: $(STRESS_MAIN) $(STRESS_ARCHIVE)
 	$(CC) $(CFLAGS) $(CFLAGS_EXTRA) $(LDFLAGS) -pthread -o $@ $^

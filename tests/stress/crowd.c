@@ -287,6 +287,7 @@ static void take_stream(struct shmipc_session *session, struct shmipc_stream *st
 	r = shmipc_stream_set_callbacks(stream, &callbacks, talk);
 	if (r)
 		fail(c, "set_callbacks", r);
+	go_on(stream, talk); /* nothing calls for the first write */
 }
 
 static void *loop(void *argument)
@@ -353,7 +354,8 @@ static void set_limits(struct crowd *c)
 {
 	const struct shmipc_session_options *o = &c->plan->options;
 
-	c->limits.write = 200000;
+	c->limits.may_break = c->plan->may_break;
+	c->limits.write = TALK_ROOM;
 	c->limits.reserve = o->channel.memory_max / 8 < o->window / 2 ? o->channel.memory_max / 8 : o->window / 2;
 	c->limits.message = o->window / 4;
 	c->limits.peek = o->window / 4 < 6000 ? o->window / 4 : 6000;

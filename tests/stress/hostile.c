@@ -134,7 +134,8 @@ static void play(struct hostile *h)
 		long before = count_entries("/proc/self/fd");
 
 		order_round(h, i, &order);
-		if (count_entries("/proc/self/fd") > before)
+		/* What a victim opens with its first round, and keeps, is counted over all rounds. */
+		if (i != first && count_entries("/proc/self/fd") > before)
 			fail(&order, "descriptors", before, count_entries("/proc/self/fd"));
 		check_honest(h, &order);
 		atomic_fetch_add(h->done, 1);

@@ -35,6 +35,7 @@ struct flow {
 /* Most that may be asked for at once, as the session's options have it. */
 struct talk_limits {
 	size_t write, reserve, message, peek;
+	bool may_break; /* the other side may be killed: -EPIPE is what a writer learns first */
 };
 
 struct talk {

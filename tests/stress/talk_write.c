@@ -38,7 +38,7 @@ static enum talk_step judge(struct talk *talk, const char *what, long long r, in
 		return TALK_ON;
 	if ((r == -EAGAIN && !deadline) || (r == -ETIMEDOUT && deadline) || (r == -EINTR && deadline))
 		return TALK_STUCK;
-	if (talk_is_dead(talk, r)) {
+	if (talk_is_dead(talk, r) || (r == -EPIPE && talk->limits->may_break)) {
 		talk->written = true;
 		return TALK_DEAD;
 	}

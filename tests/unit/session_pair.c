@@ -10,8 +10,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "session/internal.h"
-
 _Atomic int signals_seen;
 
 struct shmipc_session_options session_options(const struct pair *pair)
@@ -23,34 +21,37 @@ struct shmipc_session_options session_options(const struct pair *pair)
 	return options;
 }
 
-static int start(struct shmipc_channel *channel, int socket, bool server, const struct shmipc_session_options *mine,
-		 const struct shmipc_session_options *peers, struct shmipc_session **session)
-{
-	struct session_limits limits = { peers->window, peers->private_max, peers->streams_max };
-	struct shmipc_session_options options;
+struct accepting {
+	int socket, result;
+	const struct shmipc_session_options *options;
+	struct shmipc_session *session;
+};
 
-	assert_code(session_options_take(mine, &options), 0);
-	return session_start(channel, socket, server, &options, &limits, session);
+static void *accept_session(void *argument)
+{
+	struct accepting *a = argument;
+
+	a->result = shmipc_session_accept_fd(a->socket, a->options, FAR, &a->session);
+	return NULL;
 }
 
 void session_pair_try(struct pair *pair, const struct shmipc_session_options *client,
 		      const struct shmipc_session_options *server, int *client_result, int *server_result)
 {
 	struct shmipc_session_options defaults = session_options(pair);
-	struct shmipc_channel *a, *b;
-	int socket[2], sent, received;
+	struct accepting accepting = { .options = server ? server : &defaults, .result = 1 };
+	pthread_t thread;
+	int socket[2];
 
-	client = client ? client : &defaults;
-	server = server ? server : &defaults;
 	pair->client = pair->server = NULL;
 	pair->fini = session_pair_close;
-	assert_code(shmipc_channel_create(&client->channel, &a), 0);
-	pair_hand_over(a, &server->channel, &sent, &received, &b);
-	assert_code(sent, 0);
-	assert_code(received, 0);
 	pair_sockets(socket);
-	*client_result = start(a, socket[0], false, client, server, &pair->client);
-	*server_result = start(b, socket[1], true, server, client, &pair->server);
+	accepting.socket = socket[1];
+	assert_int_equal(pthread_create(&thread, NULL, accept_session, &accepting), 0);
+	*client_result = shmipc_session_connect_fd(socket[0], client ? client : &defaults, FAR, &pair->client);
+	pthread_join(thread, NULL);
+	*server_result = accepting.result;
+	pair->server = accepting.session;
 }
 
 void session_pair_open(struct pair *pair, const struct shmipc_session_options *client,

@@ -285,6 +285,20 @@ static void a_reset_ends_both_directions_on_both_sides_and_drops_what_is_unread(
 	ends_close(pair, &ends);
 }
 
+static void a_reset_before_the_first_bytes_went_leaves_nothing_at_the_peer(struct pair *pair)
+{
+	struct shmipc_stream *near;
+
+	session_pair_open(pair, NULL, NULL);
+	assert_code(shmipc_stream_open(pair->client, &near), 0);
+	assert_code(shmipc_stream_write(near, "held back", 9, SHMIPC_MORE, FAR), 9);
+	assert_code(shmipc_stream_reset(near, 1), 0);
+	shmipc_stream_close(near);
+	session_look(pair->server);
+	session_pair_await_empty(pair);
+	assert_int_equal(session_stats_of(pair->server).streams_accepted, 0);
+}
+
 static void a_reset_by_both_sides_at_once_is_well(struct pair *pair)
 {
 	struct ends ends = open_one(pair);
@@ -400,6 +414,7 @@ int main(int argc, char **argv)
 		ON_BOTH(a_blocked_writer_gets_epipe_when_the_peer_closes),
 		ON_BOTH(a_blocked_reader_gets_0_when_the_peer_ends_or_closes),
 		ON_BOTH(a_reset_ends_both_directions_on_both_sides_and_drops_what_is_unread),
+		ON_BOTH(a_reset_before_the_first_bytes_went_leaves_nothing_at_the_peer),
 		ON_BOTH(a_reset_by_both_sides_at_once_is_well),
 		ON_BOTH(a_reset_wakes_readers_and_writers_here_and_there),
 		ON_BOTH(a_reset_leaves_other_streams_alone),
