@@ -49,3 +49,6 @@ $(UNIT_BUILD)/observe_strerror.o: $(UNIT_BUILD)/errors_named.h
 $(UNIT_BUILD)/errors_named.h: $(wildcard libshmipc/include/shmipc/*.h)
 	@mkdir -p $(@D)
 	grep -hoE -e '-E[A-Z0-9]+\b' $^ | sort -u | sed 's/-\(.*\)/ERROR_NAMED(\1)/' > $@
+
+# It loads a second copy of the library beside its own.
+$(UNIT_BUILD)/session_copies: | $(LIB_SO)
