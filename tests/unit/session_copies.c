@@ -111,25 +111,22 @@ static void exchange(struct shmipc_session *mine, struct shmipc_session *theirs)
 }
 
 /* What a copy opens with its first channel, and keeps, is no leak. */
-static void open_first(struct pair *pair)
+static int open_first(void **state)
 {
-	struct pair first = { .backend = pair->backend };
+	struct pair first = { .backend = SHMIPC_BACKEND_MEMFD };
 	struct shmipc_session *theirs;
-	static bool done;
 
-	if (done)
-		return;
-	done = true;
+	(void)state;
 	theirs = open_between(&first);
 	other.session_close(theirs);
 	session_pair_close(&first);
+	return 0;
 }
 
 static void two_copies_talk_to_each_other(struct pair *pair)
 {
 	int fds, i;
 
-	open_first(pair);
 	fds = count_fds();
 	for (i = 0; i < 5; i++) {
 		struct shmipc_session *theirs = open_between(pair);
@@ -161,7 +158,6 @@ static void in_a_forked_child_both_copies_refuse(struct pair *pair)
 	struct shmipc_session *theirs;
 	struct both both;
 
-	open_first(pair);
 	theirs = open_between(pair);
 	assert_code(shmipc_stream_open(pair->client, &both.mine), 0);
 	assert_code(other.stream_open(theirs, &both.theirs), 0);
@@ -178,7 +174,6 @@ static void the_end_of_ones_sessions_is_nothing_to_the_other(struct pair *pair)
 	struct shmipc_session *theirs;
 	struct ends ends;
 
-	open_first(pair);
 	session_pair_open(&own, NULL, NULL);
 	ends = ends_open(&own);
 	theirs = open_between(pair);
@@ -199,5 +194,6 @@ int main(int argc, char **argv)
 		ON_BOTH(the_end_of_ones_sessions_is_nothing_to_the_other),
 	};
 
-	return RUN_TESTS(tests, argc, argv);
+	cmocka_set_test_filter(argc > 1 ? argv[1] : NULL);
+	return cmocka_run_group_tests(tests, open_first, NULL);
 }
