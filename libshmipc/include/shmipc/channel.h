@@ -428,7 +428,7 @@ int shmipc_channel_peer(struct shmipc_channel *channel, struct shmipc_peer *peer
  * @memory_bytes: gauge: shared memory of the own lane, head included
  * @private_bytes: gauge: memory of this process for the endpoint's bookkeeping
  * @depth_in: gauge: messages submitted by the peer and not consumed
- * @depth_out: gauge: messages submitted and not consumed by the peer
+ * @depth_out: gauge: messages submitted and not consumed by the peer; while there are, up to a sixteenth of the slots too many
  */
 struct shmipc_channel_stats {
 	size_t size;

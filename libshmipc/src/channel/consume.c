@@ -129,15 +129,15 @@ static apart int find_nothing(struct shmipc_channel *ch)
 }
 
 /*
- * The producer is shown what was consumed a sixteenth of the ring at a time, or when there is nothing more to consume,
- * or it sleeps for room: a line that it watches while the ring is full need not move with every message.
+ * The producer is shown what was consumed by sixteenths of the ring while there is more to consume, and at once when there is
+ * not, or when it sleeps for room: a line that it watches while the ring is full need not move with every message.
  */
 static inline void step_over_slot(struct shmipc_channel *ch)
 {
 	uint32_t next = load_relaxed(&ch->in.next) + 1;
 
 	store_relaxed(&ch->in.next, next);
-	if (unlikely(!(next & ch->in.show_mask)))
+	if (!(next & ch->in.show_mask) || load_relaxed(&next_slot(ch)->lap) != next + 1)
 		store_release(&ch->own.words->cons, next); /* (N) */
 }
 

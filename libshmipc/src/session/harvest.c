@@ -16,14 +16,17 @@
 #include "../observe/log.h"
 #include "internal.h"
 
-/* Count and credit a message that is the session's private memory's, or would have been. -EBADMSG: more than was allowed. */
+/* A message that is the session's private memory's, or would have been. -EBADMSG: more than was allowed. */
 static int receive_small(struct shmipc_session *session, size_t size)
 {
-	uint64_t gone = load_relaxed(&session->private_consumed) + load_relaxed(&session->private_direct);
+	uint64_t held = load_relaxed(&session->private_received) - load_relaxed(&session->private_consumed) -
+			load_relaxed(&session->private_direct);
 
-	count(&session->private_received, charge(size));
 	/* An honest peer stays within private_max, but for ends and what it was told late. */
-	return load_relaxed(&session->private_received) - gone > 2 * session->options.private_max ? -EBADMSG : 0;
+	if (held + charge(size) > 2 * session->options.private_max)
+		return -EBADMSG;
+	count(&session->private_received, charge(size));
+	return 0;
 }
 
 /* It never came to lie in private memory, or does not any more. */
@@ -214,6 +217,8 @@ static int take_message_locked(struct shmipc_session *session, struct shmipc_mes
 	uint32_t code;
 	int r = 0;
 
+	if ((m->kind & MSG_WHAT) < MSG_DATA || (m->kind & MSG_WHAT) > MSG_WINDOW)
+		return -EBADMSG;
 	if (m->kind & MSG_OPEN) {
 		r = stream ? -EBADMSG : stream_arrive_locked(session, m->tag, &stream, roused);
 		if (r)
@@ -359,8 +364,10 @@ bool harvest_direct(struct shmipc_session *session, struct waiter *w)
 int harvest(struct shmipc_session *session)
 {
 	struct shmipc_message m;
-	int n = 0, r;
+	int n = 0, r = load_acquire(&session->error);
 
+	if (unlikely(r))
+		return r; /* what is still in the ring is nobody's any more */
 	if (unlikely(session->parked)) {
 		r = fallback_continue(session);
 		if (r < 0)

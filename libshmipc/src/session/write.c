@@ -98,6 +98,37 @@ static int wait_for_way(struct shmipc_stream *stream, int r, uint32_t room, int6
 	return r ? r : check_writable(stream);
 }
 
+static bool is_exhausted(int r)
+{
+	return r == -EAGAIN || r == -ENOMEM || r == -EDQUOT || r == -ENOSPC;
+}
+
+static bool may_fall_back(const struct shmipc_stream *stream, int r)
+{
+	return unlikely(is_exhausted(r)) && stream->session->options.exhaustion == SHMIPC_EXHAUSTION_FALLBACK;
+}
+
+/* A message that is small, but not for a slot. Only where memory is what is missing does it fall back. */
+static apart int push_slice_locked(struct shmipc_stream *stream, const void *data, size_t size, uint16_t kind,
+				   unsigned int flags)
+{
+	struct shmipc_channel *channel = stream->session->channel;
+	struct shmipc_buffer buffer;
+	int r = produce_alloc(channel, size, &buffer);
+
+	if (unlikely(is_exhausted(r)))
+		tally(&stream->session->record->exhaustions, 1);
+	if (may_fall_back(stream, r))
+		return outbox_fall_back_locked(stream, data, size, kind);
+	if (r)
+		return r;
+	memcpy(buffer.data, data, size);
+	r = outbox_publish_locked(stream, &buffer, size, kind, flags);
+	if (r)
+		produce_free(channel, &buffer);
+	return r;
+}
+
 /* A whole message, or the last part of one, that is small. */
 static int push_small(struct shmipc_stream *stream, const void *data, size_t size, uint16_t kind, unsigned int flags)
 {
@@ -107,17 +138,10 @@ static int push_small(struct shmipc_stream *stream, const void *data, size_t siz
 	if (unlikely(!fits_window(stream, size)))
 		return -EXFULL;
 	lock_take(&session->out_lock);
-	r = outbox_push_locked(stream, data, size, kind, flags);
-	if (unlikely(r == -EAGAIN && size > SHMIPC_INLINE_MAX &&
-		     session->options.exhaustion == SHMIPC_EXHAUSTION_FALLBACK))
-		r = outbox_fall_back_locked(stream, data, size, kind);
+	r = likely(size <= SHMIPC_INLINE_MAX) ? outbox_push_locked(stream, data, size, kind, flags)
+					      : push_slice_locked(stream, data, size, kind, flags);
 	lock_release(&session->out_lock);
 	return r;
-}
-
-static bool is_exhausted(int r)
-{
-	return r == -EAGAIN || r == -ENOMEM || r == -EDQUOT || r == -ENOSPC;
 }
 
 /* Memory of the lane. -EMSGSIZE: there can never be so much. */
@@ -195,7 +219,7 @@ static int write_piece(struct shmipc_stream *stream, struct source *source, uint
 	if (!fits_window(stream, size))
 		return -EXFULL;
 	r = alloc(stream, size, &buffer);
-	if (unlikely(is_exhausted(r)) && session->options.exhaustion == SHMIPC_EXHAUSTION_FALLBACK)
+	if (may_fall_back(stream, r))
 		return fall_back(stream, source, size, kind);
 	if (r)
 		return r;
@@ -268,7 +292,7 @@ static int write_more(struct shmipc_stream *stream, struct source *source)
 		r = send_held(stream, MSG_DATA);
 	if (!r)
 		r = hold_back(stream, source);
-	if (is_exhausted(r) && !stream->held_room && stream->session->options.exhaustion == SHMIPC_EXHAUSTION_FALLBACK)
+	if (may_fall_back(stream, r) && !stream->held_room)
 		r = write_piece(stream, source, MSG_DATA, 0);
 	stream->message_open |= source->left != left;
 	return r;
@@ -452,7 +476,7 @@ static int reserve_once(struct shmipc_stream *stream, size_t size, struct shmipc
 	if (size <= SHMIPC_INLINE_MAX)
 		return reserve_private(stream, size, buffer);
 	r = alloc(stream, size, buffer);
-	if (unlikely(is_exhausted(r)) && stream->session->options.exhaustion == SHMIPC_EXHAUSTION_FALLBACK)
+	if (may_fall_back(stream, r))
 		r = reserve_private(stream, size, buffer);
 	return r;
 }
