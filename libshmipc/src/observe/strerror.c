@@ -22,6 +22,7 @@ static const struct {
 	{ ECONNREFUSED, "nobody listens on this address, or the peer has no room for the stream" },
 	{ ECONNRESET, "the stream was reset, by the peer or on this side" },
 	{ EDQUOT, "the module's limit on this user's memory is reached" },
+	{ EEXIST, "there is something of that name already, and it is something else" },
 	{ EINTR, "a signal came before anything else did" },
 	{ EINVAL, "a bad argument; for options, the function that checks them says which field" },
 	{ EMFILE, "this process has as many descriptors or streams as it may" },
