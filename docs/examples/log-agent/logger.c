@@ -14,7 +14,7 @@
 
 #define LINE_MAX_BYTES 1024
 /* How long connecting may hold the program up, and how often that is tried. */
-#define CONNECT_NS 100000000ll
+#define CONNECT_NS 500000000ll
 #define RETRY_NS 1000000000ll
 
 struct logger {
