@@ -147,7 +147,7 @@ static void there_is_one_thread_for_all_until_the_last_is_closed(struct pair *pa
 		pair->server = NULL;
 		assert_int_equal(count_timers(NULL), 1);
 		session_pair_close(pair);
-		assert_int_equal(count_timers(NULL), 0);
+		await(count_timers(NULL) == 0); /* it is over; /proc may have it for a moment */
 	}
 	assert_int_equal(near.calls, 20);
 	assert_int_equal(far.calls, 20);
@@ -473,7 +473,7 @@ static int live_on(void *arg)
 	await(sight.calls >= 3);
 	child_check(count_timers(NULL) == 1);
 	session_pair_close(&own);
-	child_check(count_timers(NULL) == 0);
+	await(count_timers(NULL) == 0);
 	child_check(inheritance->sight->calls == calls);
 	return 0;
 }
@@ -493,21 +493,26 @@ static void a_forked_child_has_no_such_thread_and_may_have_its_own(struct pair *
 	session_pair_close(pair);
 }
 
+/* Returns in how many sessions the monitor was not called at the end, or after it. */
 static int open_and_close(struct worker *worker)
 {
 	struct pair pair = { .backend = *(enum shmipc_backend *)worker->argument };
-	struct sight sight = { 0 };
-	struct shmipc_session_options options = monitored(&pair, &sight, 10);
-	int i;
+	struct shmipc_session_options client, server = idling(&pair, 20);
+	int64_t until = soon(3000);
+	int i, wrong = 0;
 
-	options.idle_timeout_ms = 20;
-	for (i = 0; i < 100; i++) {
-		session_pair_open(&pair, &options, &options);
+	for (i = 0; i < 100 && now_ns() < until; i++) {
+		struct sight sight = { 0 };
+
+		client = monitored(&pair, &sight, 10);
+		client.idle_timeout_ms = 20;
+		session_pair_open(&pair, &client, &server);
 		if (i % 3)
 			sleep_ms(i % 17);
 		session_pair_close(&pair);
+		wrong += !sight.error || sight.after_the_end;
 	}
-	return sight.after_the_end;
+	return wrong;
 }
 
 static void sessions_come_and_go_in_many_threads(struct pair *pair)
@@ -520,8 +525,8 @@ static void sessions_come_and_go_in_many_threads(struct pair *pair)
 		worker_start(&workers[i]);
 	}
 	for (i = 0; i < 4; i++)
-		worker_join(&workers[i]);
-	assert_int_equal(count_timers(NULL), 0);
+		assert_code(worker_join(&workers[i]), 0);
+	await(count_timers(NULL) == 0);
 }
 
 int main(int argc, char **argv)
