@@ -10,7 +10,7 @@
  *
  * Where both speak the functions have the last word. A line is the time (UTC), the level, who speaks, and what it says:
  *
- *	2026-01-31T12:00:00.123456Z warn session: 7: the peer, pid 4711, is gone
+ *	2026-01-31T12:00:00.123456Z warn session: 7 ended: the peer is gone, or reads no more; the peer is process 4711
  *
  * It never holds payload, nor text that a peer sent.
  *
