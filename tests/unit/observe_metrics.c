@@ -245,32 +245,41 @@ static void values_are_those_of_stats(struct pair *pair)
 	ends_close(pair, &ends);
 }
 
+static void expect_up(const char *text, const struct pair *pair, const struct shmipc_session *session, const char *role)
+{
+	char expected[256];
+
+	snprintf(expected, sizeof(expected),
+		 "\nshmipc_session_up{session=\"%llu\",role=\"%s\",backend=\"%s\",peer_pid=\"%d\",address=\"\"} 1\n",
+		 (unsigned long long)session->number, role, pair->backend == SHMIPC_BACKEND_KMOD ? "kmod" : "memfd",
+		 (int)getpid());
+	if (!strstr(text, expected))
+		fail_msg("\"%s\" is not in: %s", expected, text);
+}
+
 static void labels_say_which_session_it_is(struct pair *pair)
 {
-	char expected[512], *text;
+	char *text;
 
 	session_pair_open(pair, NULL, NULL);
 	text = take_text();
-	snprintf(expected, sizeof(expected),
-		 "shmipc_session_up{session=\"%llu\",role=\"client\",backend=\"%s\",peer_pid=\"%d\",address=\"\"} 1\n"
-		 "shmipc_session_up{session=\"%llu\",role=\"server\",backend=\"%s\",peer_pid=\"%d\",address=\"\"} 1\n",
-		 (unsigned long long)pair->client->number, pair->backend == SHMIPC_BACKEND_KMOD ? "kmod" : "memfd",
-		 (int)getpid(), (unsigned long long)pair->server->number,
-		 pair->backend == SHMIPC_BACKEND_KMOD ? "kmod" : "memfd", (int)getpid());
-	assert_non_null(strstr(text, expected));
+	expect_up(text, pair, pair->client, "client");
+	expect_up(text, pair, pair->server, "server");
 	free(text);
 }
 
 static void numbers_are_never_used_again(struct pair *pair)
 {
-	uint64_t before;
+	uint64_t client, server;
 
 	session_pair_open(pair, NULL, NULL);
-	before = pair->server->number;
+	client = pair->client->number;
+	server = pair->server->number;
+	assert_int_not_equal(client, server);
 	session_pair_close(pair);
 	session_pair_open(pair, NULL, NULL);
-	assert_true(pair->client->number > before);
-	assert_true(pair->server->number > pair->client->number);
+	assert_true(pair->client->number > client && pair->client->number > server);
+	assert_true(pair->server->number > client && pair->server->number > server);
 }
 
 static void an_address_is_escaped_and_always_utf8(struct pair *pair)
