@@ -105,6 +105,7 @@ void figures_from_run(struct row *row, const struct run *run)
 	row->p999_ns = quantile_ns(h, 0.999, 1000);
 	row->mean_ns = h->count ? ticks_to_ns(histogram_mean(h)) : NAN;
 	row->msgs_per_s = seconds > 0 && !row->plan.workload->whole ? count / seconds : NAN;
+	row->typical_ns = row->plan.workload->whole ? NAN : figures_typical_ns(&row->plan, run) / count;
 	row->bytes_per_s = row->msgs_per_s * row->plan.size * row->plan.workload->transfers;
 	row->syscalls_per_msg = per_message(a->counts.syscalls, b->counts.syscalls, count);
 	row->syscalls_by = isnan(row->syscalls_per_msg) ? NULL : "transport";
@@ -133,11 +134,6 @@ void figures_set_counted(struct row *row, const struct plan *plan, const struct 
 	row->syscalls_by = isnan(row->syscalls_per_msg) ? NULL : mode == PROBE_PTRACE ? "ptrace" : "tracepoint";
 }
 
-static double rank(const struct row *row)
-{
-	return isnan(row->p50_ns) || !row->plan.workload->alternating ? -row->msgs_per_s : row->p50_ns;
-}
-
 static int compare_doubles(const void *a, const void *b)
 {
 	double x = *(const double *)a, y = *(const double *)b;
@@ -145,10 +141,10 @@ static int compare_doubles(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* What a message took: its latency where there is one under way, else a share of the whole. */
+/* What a message took: its latency where there is one under way, else its share of the median part of the run. */
 static double message_time(const struct row *row)
 {
-	return row->plan.workload->alternating ? row->p50_ns : 1e9 / row->msgs_per_s;
+	return row->plan.workload->alternating && !isnan(row->p50_ns) ? row->p50_ns : row->typical_ns;
 }
 
 void figures_compare(struct row *row, const struct row *base, const struct row *mine, const struct row *theirs,
@@ -170,7 +166,7 @@ void figures_compare(struct row *row, const struct row *base, const struct row *
 
 static int compare_rows(const void *a, const void *b)
 {
-	double x = rank(a), y = rank(b);
+	double x = message_time(a), y = message_time(b);
 
 	return x < y ? -1 : x > y;
 }
@@ -249,6 +245,7 @@ struct json_t *row_to_json(const struct row *row)
 		{ "mean_ns", row->mean_ns },
 		{ "msgs_per_s", row->msgs_per_s },
 		{ "bytes_per_s", row->bytes_per_s },
+		{ "typical_ns", row->typical_ns },
 		{ "syscalls_per_msg", row->syscalls_per_msg },
 		{ "switches_per_msg", row->switches_per_msg },
 		{ "wakes_per_msg", row->wakes_per_msg },

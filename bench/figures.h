@@ -20,6 +20,7 @@ struct row {
 	double p50_ns, p99_ns, p999_ns, mean_ns;
 	double p50_low_ns, p50_high_ns; /* over the repeats */
 	double msgs_per_s, bytes_per_s;
+	double typical_ns; /* a message's share of the median of the parts that the run was cut into */
 	double syscalls_per_msg, switches_per_msg, wakes_per_msg, cpu_ns_per_msg, instructions_per_msg;
 	double faults_per_msg;
 	double shared_bytes, private_bytes, system_bytes; /* of an idle connection, both sides */
@@ -40,7 +41,7 @@ double figures_typical_ns(const struct plan *plan, const struct run *run);
 /* Sets what a run in @mode, another one than PROBE_TIME, counted; its @plan may be shorter than the row's. */
 void figures_set_counted(struct row *row, const struct plan *plan, const struct run *run, enum probe_mode mode);
 
-/* Of @count rows of the same plan, the median one: by p50, or by messages a second where there is no p50. */
+/* Of @count rows of the same plan, the median one: by p50, or by typical_ns where the sides do not take turns. */
 void figures_median(struct row *median, struct row *rows, unsigned int count);
 
 /*

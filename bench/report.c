@@ -88,25 +88,26 @@ void report_head(FILE *out, const struct workload *workload)
 	if (workload->whole)
 		print_idle_head(out);
 	else
-		fprintf(out, "\n%-10s %-22s %-9s %5s %-9s %7s %7s %7s %7s %7s %7s %7s %7s %7s %7s %7s %9s\n", "workload",
-			"transport", "sync", "size", "cpus", "p50", "p99", "p99.9", "mean", "msgs/s", "bytes/s", "sys/m",
-			"csw/m", "wake/m", "flt/m", "cpu/m", "instr/m");
+		fprintf(out, "\n%-10s %-22s %-9s %5s %-9s %7s %7s %7s %7s %7s %7s %7s %7s %7s %7s %7s %7s %9s\n",
+			"workload", "transport", "sync", "size", "cpus", "p50", "p99", "p99.9", "mean", "typ", "msgs/s",
+			"bytes/s", "sys/m", "csw/m", "wake/m", "flt/m", "cpu/m", "instr/m");
 }
 
 static void print_row(FILE *out, const struct row *row)
 {
 	char size[CELL], label[LABEL_SIZE], instructions[CELL] = "-";
-	char c[11][CELL];
+	char c[12][CELL];
 
 	if (isfinite(row->instructions_per_msg))
 		snprintf(instructions, sizeof(instructions), "%.0f", row->instructions_per_msg);
-	fprintf(out, "%-10s %-22s %-9s %5s %-9s %7s %7s %7s %7s %7s %7s %7s %7s %7s %7s %7s %9s\n",
+	fprintf(out, "%-10s %-22s %-9s %5s %-9s %7s %7s %7s %7s %7s %7s %7s %7s %7s %7s %7s %7s %9s\n",
 		row->plan.workload->name, row_label(label, row), row_sync(row), format_size(size, row->plan.size),
 		row_cpus(row), format_time(c[0], row->p50_ns), format_time(c[1], row->p99_ns),
-		format_time(c[2], row->p999_ns), format_time(c[3], row->mean_ns), format_rate(c[4], row->msgs_per_s),
-		format_rate(c[5], row->bytes_per_s), format_count(c[6], row->syscalls_per_msg),
-		format_count(c[7], row->switches_per_msg), format_count(c[8], row->wakes_per_msg),
-		format_count(c[9], row->faults_per_msg), format_time(c[10], row->cpu_ns_per_msg), instructions);
+		format_time(c[2], row->p999_ns), format_time(c[3], row->mean_ns), format_time(c[11], row->typical_ns),
+		format_rate(c[4], row->msgs_per_s), format_rate(c[5], row->bytes_per_s),
+		format_count(c[6], row->syscalls_per_msg), format_count(c[7], row->switches_per_msg),
+		format_count(c[8], row->wakes_per_msg), format_count(c[9], row->faults_per_msg),
+		format_time(c[10], row->cpu_ns_per_msg), instructions);
 }
 
 void report_row(FILE *out, const struct row *row)
@@ -152,9 +153,10 @@ void report_against(FILE *out, const struct row *rows, unsigned int count)
 
 static void print_idle_legend(FILE *out)
 {
-	fprintf(out, "\nOf one connection, both sides together: shared memory as the transport counts it, private memory of the\n"
-		     "processes, memory that the system has available less, the kernel's included. Of all: processor time\n"
-		     "and context switches in a second in which nothing happens.\n");
+	fprintf(out,
+		"\nOf one connection, both sides together: shared memory as the transport counts it, private memory of the\n"
+		"processes, memory that the system has available less, the kernel's included. Of all: processor time\n"
+		"and context switches in a second in which nothing happens.\n");
 }
 
 void report_legend(FILE *out, const struct row *rows, unsigned int count)
@@ -172,11 +174,13 @@ void report_legend(FILE *out, const struct row *rows, unsigned int count)
 		plan->workload->transfers == 2 ? "; a message is one round trip, bytes/s counts both ways" : "",
 		plan->touch ? "Every byte was written, read and checked." : "Payload neither written nor read.");
 	if (plan->streams > 1)
-		fprintf(out, "%u conversations, of %u threads at the sending side and %u at the other.\n", plan->streams,
-			plan->threads[0], plan->threads[1]);
+		fprintf(out, "%u conversations, of %u threads at the sending side and %u at the other.\n",
+			plan->streams, plan->threads[0], plan->threads[1]);
 	if (!plan->workload->alternating)
-		fprintf(out, "Published in groups of %u. Latency is from writing a message to receiving it, queueing included.\n",
+		fprintf(out,
+			"Published in groups of %u. Latency is from writing a message to receiving it, queueing included.\n",
 			plan->batch);
+	fprintf(out, "typ: a message's share of the median of the parts that a run is cut into.\n");
 	if (rows[0].busy)
 		fprintf(out, "All processors were busy with other work at normal priority.\n");
 	if (rows[0].repeats > 1)
