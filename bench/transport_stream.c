@@ -124,6 +124,12 @@ static int open_copying(struct end *end)
 	return open_stream(end);
 }
 
+/* A wake-up may wait until the read that follows, which rings and sleeps in one call. */
+static unsigned int stream_flags(unsigned int flags)
+{
+	return (flags & SEND_MORE ? SHMIPC_MORE : 0) | (flags & SEND_EXPECT ? SHMIPC_LAZY : 0);
+}
+
 static int begin_copying(struct end *end, size_t len, void **buf)
 {
 	(void)len;
@@ -140,7 +146,7 @@ static int send_copying(struct end *end, size_t len, unsigned int flags)
 		s->request = len;
 		return 0;
 	}
-	n = shmipc_stream_write(s->stream, s->out, len, flags & SEND_MORE ? SHMIPC_MORE : 0, SHMIPC_FOREVER);
+	n = shmipc_stream_write(s->stream, s->out, len, stream_flags(flags), SHMIPC_FOREVER);
 	return n == (ssize_t)len ? 0 : n < 0 ? n : -EIO;
 }
 
@@ -197,7 +203,7 @@ static int send_place(struct end *end, size_t len, unsigned int flags)
 {
 	struct stream_end *s = (struct stream_end *)end;
 
-	return shmipc_stream_submit(s->stream, &s->buffer, len, flags & SEND_MORE ? SHMIPC_MORE : 0, SHMIPC_FOREVER);
+	return shmipc_stream_submit(s->stream, &s->buffer, len, stream_flags(flags), SHMIPC_FOREVER);
 }
 
 static int receive_place(struct end *end, const void **buf, size_t *len)
