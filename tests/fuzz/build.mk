@@ -11,15 +11,17 @@ FUZZ_SECONDS ?= 60
 FUZZ_BUILD := $(BUILD)/tests/fuzz
 FUZZ_FLAGS := -std=gnu11 -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
 	      -pthread
-FUZZERS := arena lane handover handshake
+FUZZERS := arena lane handover handshake vector
 FUZZ_SRC_arena := libshmipc/src/shm/arena.c
 FUZZ_SRC_lane := tests/fuzz/pair.c $(LIB_SRC)
 FUZZ_SRC_handover := tests/fuzz/pair.c $(LIB_SRC)
 FUZZ_SRC_handshake := tests/fuzz/pair.c $(LIB_SRC)
+FUZZ_SRC_vector := $(LIB_SRC)
 FUZZ_RUNS_arena := 60000
 FUZZ_RUNS_lane := 8000
 FUZZ_RUNS_handover := 4000
 FUZZ_RUNS_handshake := 4000
+FUZZ_RUNS_vector := 3000
 FUZZ_OPTIONS := -max_len=1024 -len_control=0 -timeout=30 -rss_limit_mb=4096 -verbosity=0 -print_final_stats=1
 
 define FUZZ_RULE

@@ -89,25 +89,36 @@ int backlog_room(struct shmipc_producer *p, uint64_t need, bool may_drop)
 	return 0;
 }
 
-/*
- * Copy the records of one chunk of the lane, from the first that begins at `from` or later. They are our own:
- * lengths are what we wrote.
- */
-static struct backlog_chunk *copy_chunk(unsigned char *base, uint32_t from)
+/* The bytes of a record of our own, at most `left`; 0: it is none that carries anything. */
+static uint32_t length_of_record(uint64_t word, uint32_t left)
 {
-	uint32_t at = RECORD_AT, start = 0, what;
-	struct backlog_chunk *copy;
-	uint64_t word;
+	uint64_t bytes = WORD_BYTES;
 
-	for (;;) {
+	switch (record_what(word) & RECORD_KINDS) {
+	case RECORD_MESSAGE:
+		bytes = record_bytes((uint32_t)word, record_what(word) & RECORD_STAMPED);
+		break;
+	case RECORD_DROPS:
+		break;
+	default:
+		return 0;
+	}
+	return bytes <= left ? (uint32_t)bytes : 0;
+}
+
+/* Copy the records of one chunk of the lane, from the first that begins at `from` or later. */
+static struct backlog_chunk *copy_chunk(const struct chunk *chunk, uint32_t from)
+{
+	uint32_t at = RECORD_AT, start = 0, bytes;
+	unsigned char *base = chunk->base;
+	struct backlog_chunk *copy;
+
+	for (;; at += bytes) {
 		if (!start && at >= from)
 			start = at;
-		word = load_relaxed(word_at(base, at));
-		what = record_what(word) & RECORD_KINDS;
-		if (what != RECORD_MESSAGE && what != RECORD_DROPS)
+		bytes = length_of_record(load_relaxed(word_at(base, at)), chunk->size - WORD_BYTES - at);
+		if (!bytes)
 			break;
-		at += what == RECORD_DROPS ? WORD_BYTES
-					   : (uint32_t)record_bytes((uint32_t)word, record_what(word) & RECORD_STAMPED);
 	}
 	if (!start || start == at)
 		return NULL;
@@ -132,7 +143,7 @@ void backlog_take_lane(struct shmipc_producer *p)
 		if (is_before(out->chunk[id].seq, (uint32_t)(freed >> 32)) && !out->broken)
 			continue;
 		from = out->chunk[id].seq == (uint32_t)(freed >> 32) ? (uint32_t)freed : 0;
-		copy = copy_chunk(out->chunk[id].base, from);
+		copy = copy_chunk(&out->chunk[id], from);
 		if (!copy)
 			continue;
 		*link = last = copy;
