@@ -21,7 +21,7 @@ FUZZ_RUNS_arena := 60000
 FUZZ_RUNS_lane := 8000
 FUZZ_RUNS_handover := 4000
 FUZZ_RUNS_handshake := 4000
-FUZZ_RUNS_vector := 3000
+FUZZ_RUNS_vector := 1000
 FUZZ_OPTIONS := -max_len=1024 -len_control=0 -timeout=30 -rss_limit_mb=4096 -verbosity=0 -print_final_stats=1
 
 define FUZZ_RULE

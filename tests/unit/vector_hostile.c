@@ -154,7 +154,10 @@ static const struct {
 	const char *name;
 	tell_lie *tell;
 } lies[] = {
-#define LIE(lie) { #lie, lie }
+#define LIE(lie)                                                                                                       \
+	{                                                                                                              \
+#lie, lie                                                                                              \
+	}
 	LIE(unknown_kind),
 	LIE(unknown_flag),
 	LIE(longer_than_the_chunk),
@@ -350,7 +353,8 @@ static void nonsense_is_turned_away(struct pair *pair)
 		assert_true(fd >= 0);
 		assert_int_equal(send(fd, &hello, size, 0), size);
 		if (i >= 5) { /* a good hello, then: no offer; a hang-up */
-			await((shmipc_vector_receive(post.vector, 0), recv(fd, &grant, sizeof(grant), 0) == sizeof(grant)));
+			await((shmipc_vector_receive(post.vector, 0),
+			       recv(fd, &grant, sizeof(grant), 0) == sizeof(grant)));
 			assert_code(grant.status, 0);
 			assert_int_equal(vector_stats_of(post.vector).memory_granted, 1 << 20);
 			if (i == 5)

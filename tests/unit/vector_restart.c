@@ -189,7 +189,8 @@ static int consume_and_die(void *argument)
 
 	if (shmipc_vector_open(post->path, &post->vector_options, &post->vector))
 		return 1;
-	while (shmipc_vector_receive(post->vector, FAR) == 0 && shmipc_vector_next(post->vector, &m) == 1 && m.size == 10)
+	while (shmipc_vector_receive(post->vector, FAR) == 0 && shmipc_vector_next(post->vector, &m) == 1 &&
+	       m.size == 10)
 		shmipc_vector_release(post->vector);
 	kill(getpid(), SIGKILL);
 	return 0;

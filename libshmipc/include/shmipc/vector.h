@@ -72,7 +72,7 @@ struct shmipc_sender {
 /* What struct shmipc_vector_options' event function is told. */
 enum shmipc_vector_event {
 	SHMIPC_SENDER_CAME,
-	SHMIPC_SENDER_LEFT, /* and all it published was delivered; error: 0, -EPIPE: drops not reported before, -EBADMSG: it lied */
+	SHMIPC_SENDER_LEFT, /* and what it published was delivered; error: 0, or -EBADMSG: it lied */
 };
 
 /**
@@ -282,7 +282,7 @@ enum shmipc_full {
  * @memory_max: most memory for messages, in bytes, at least SHMIPC_PRODUCER_MEMORY_MIN; the consumer may
  *	grant less. A message is at most a quarter of it long
  * @shrink_after_ms: memory that was not needed for so long is given back; 0: by shmipc_producer_shrink() alone
- * @retry_ms: time between two attempts to reach a consumer
+ * @retry_ms: time between two attempts to reach a consumer. A call that reaches one waits for up to 5 ms for its answer
  */
 struct shmipc_producer_options {
 	size_t size;

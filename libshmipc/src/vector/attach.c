@@ -116,9 +116,9 @@ static int take_answer(struct shmipc_producer *p)
 	if (n <= 0)
 		return n == -EAGAIN ? 0 : n ? (int)n : -EPIPE;
 	r = n == (ssize_t)sizeof(answer) && answer.magic == VECTOR_MAGIC && answer.version == VECTOR_VERSION &&
-			    answer.status <= 0 ?
-		    answer.status :
-		    -EPROTO;
+			    answer.status <= 0
+		    ? answer.status
+		    : -EPROTO;
 	if (r) {
 		fdpass_close(fds, count);
 		return r;

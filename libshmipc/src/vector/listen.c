@@ -105,9 +105,30 @@ static int check_path(const struct sockaddr_un *address)
 	return r == -ECONNREFUSED || r == -ENOENT ? 0 : -EADDRINUSE;
 }
 
+/* Give the socket its permissions, and nothing else that somebody may have put in its place. */
+static int set_mode(const char *name, mode_t mode)
+{
+	char path[32];
+	struct stat st;
+	int fd = open(name, O_PATH | O_NOFOLLOW | O_CLOEXEC), r = 0;
+
+	if (fd < 0)
+		return -errno;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	if (fstat(fd, &st))
+		r = -errno;
+	else if (!S_ISSOCK(st.st_mode))
+		r = -EEXIST;
+	else if (chmod(path, mode))
+		r = -errno;
+	close(fd);
+	return r;
+}
+
 static int bind_beside(struct shmipc_vector *v, struct sockaddr_un *address)
 {
 	const char *name = address->sun_path;
+	int r;
 
 	v->listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (v->listener < 0)
@@ -116,13 +137,12 @@ static int bind_beside(struct shmipc_vector *v, struct sockaddr_un *address)
 	if (bind(v->listener, (struct sockaddr *)address, sizeof(*address)))
 		return -errno;
 	/* Nobody can connect before it listens. */
-	if (chmod(name, v->options.mode) || listen(v->listener, BACKLOG) || rename(name, v->path)) {
-		int r = -errno;
-
+	r = set_mode(name, v->options.mode);
+	if (!r && (listen(v->listener, BACKLOG) || rename(name, v->path)))
+		r = -errno;
+	if (r)
 		unlink(name);
-		return r;
-	}
-	return 0;
+	return r;
 }
 
 int listen_open(struct shmipc_vector *v, const char *path)

@@ -332,7 +332,7 @@ int shmipc_producer_flush(struct shmipc_producer *p, int64_t deadline)
 				return 0;
 			produce_starve(p->out.ch);
 		}
-		if (!p->out.ch && !p->backlog.first && !p->messages)
+		if (!p->out.ch && !p->backlog.first)
 			return 0;
 		r = wait_for_change(p, deadline);
 	}

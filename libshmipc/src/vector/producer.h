@@ -37,17 +37,17 @@ struct outlet {
 	uint64_t ring_mark;	   /* number when the consumer was last found asleep */
 	uint64_t last;		   /* the place behind the last message */
 
-	uint32_t seq;		       /* of the chunk being written */
-	uint32_t current;	       /* its id */
-	uint32_t oldest;	       /* live chunks, to the current one */
-	uint32_t free;		       /* chunks that may be used again */
-	uint32_t free_count, free_low; /* and the fewest there were in this period */
-	uint32_t floor;		       /* chunks before this sequence number were given to nobody */
-	uint32_t period_ms;	       /* when it began */
-	uint64_t bytes;		       /* of all chunks */
-	uint64_t memory_max;	       /* granted */
+	uint32_t seq;			/* of the chunk being written */
+	uint32_t current;		/* its id */
+	uint32_t oldest;		/* live chunks, to the current one */
+	uint32_t free;			/* chunks that may be used again */
+	uint32_t free_count, free_low;	/* and the fewest there were in this period */
+	uint32_t floor;			/* chunks before this sequence number were given to nobody */
+	uint32_t period_ms;		/* when it began */
+	uint64_t bytes;			/* of all chunks */
+	uint64_t memory_max;		/* granted */
 	uint32_t leave_out, leave_next; /* times to grow at once; and how many when the next moment is lost */
-	bool broken; /* the consumer lied */
+	bool broken;			/* the consumer lied */
 	struct chunk chunk[CHUNKS_MAX];
 };
 

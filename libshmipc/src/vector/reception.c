@@ -273,14 +273,10 @@ int64_t reception_deadline(const struct shmipc_vector *v)
 static void remove_inlet(struct shmipc_vector *v, struct inlet *in)
 {
 	uint64_t dropped = load_relaxed(&in->ch->peer.words->dropped);
-	int error = in->broken ? -EBADMSG : 0;
+	uint64_t told = in->sender.dropped + in->unsaid;
 
 	/* Counted, and no message came after them to say so in front of. */
-	if (!in->broken && (in->unsaid || dropped > in->sender.dropped)) {
-		error = -EPIPE;
-		in->sender.dropped =
-			dropped > in->sender.dropped + in->unsaid ? dropped : in->sender.dropped + in->unsaid;
-	}
+	in->sender.dropped = !in->broken && dropped > told ? dropped : told;
 	v->stats.left++;
 	v->stats.lied += in->broken;
 	v->stats.messages += in->sender.messages;
@@ -290,7 +286,7 @@ static void remove_inlet(struct shmipc_vector *v, struct inlet *in)
 	v->inlet[in->index] = v->inlet[--v->count];
 	v->inlet[in->index]->index = in->index;
 	if (v->options.event)
-		v->options.event(v->options.context, SHMIPC_SENDER_LEFT, &in->sender, error);
+		v->options.event(v->options.context, SHMIPC_SENDER_LEFT, &in->sender, in->broken ? -EBADMSG : 0);
 	epoll_ctl(v->all, EPOLL_CTL_DEL, in->ch->bell.fd, NULL);
 	shmipc_channel_destroy(in->ch);
 	free(in);
