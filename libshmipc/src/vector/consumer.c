@@ -161,6 +161,7 @@ static void open_batch(struct shmipc_vector *v)
 		share = BATCH_BYTES_EACH;
 	v->batch++;
 	v->batch_open = true;
+	v->nap_due = true;
 	v->stats.batches++;
 	for (i = 0; i < v->count; i++)
 		inlet_begin(v->inlet[i], v->batch, share);

@@ -87,6 +87,8 @@ struct shmipc_vector {
 	int64_t control_at; /* the millisecond in which `control` was last looked at; 0: it has something */
 	uint32_t ask_next;  /* whose death is asked for next */
 	struct spinner spinner;
+	bool woken_soon; /* the last sleep was short */
+	bool nap_due;	 /* a batch came since the last nap */
 
 	struct handshake handshake[HANDSHAKES_MAX];
 	uint32_t handshakes;

@@ -19,7 +19,7 @@
 /* The moment: looks at freed, and pauses between two of them; some microseconds. Then the processor is given up, so often. */
 #define PATIENT_LOOKS 128
 #define PATIENT_PAUSES 8
-#define YIELDS 16
+#define YIELDS 4
 /* Moments left out, at most, while they do not help. */
 #define IMPATIENCE_MAX 8u
 

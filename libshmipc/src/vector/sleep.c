@@ -25,6 +25,13 @@
 #define LOOKS 8
 #define PAUSES 4
 
+/*
+ * A consumer that was woken so soon after it went to sleep would be woken again for every few messages, at the
+ * price of more than they cost. So in adaptive mode, after a batch, it naps for this long before it announces again.
+ */
+#define SOON_NS 200000
+#define NAP_NS 50000
+
 #ifndef SYS_epoll_pwait2
 #define SYS_epoll_pwait2 441
 #endif
@@ -151,9 +158,15 @@ void sleep_disarm(struct shmipc_vector *v)
 
 static int sleep_armed(struct shmipc_vector *v, int64_t deadline)
 {
+	int64_t before;
+	int r;
+
 	if (sleep_arm(v))
 		return 0;
-	return withdraw_after(v, deadline) == -EINTR ? -EINTR : 0;
+	before = process_now();
+	r = withdraw_after(v, deadline);
+	v->woken_soon = process_now() - before < SOON_NS;
+	return r == -EINTR ? -EINTR : 0;
 }
 
 int sleep_nap(struct shmipc_vector *v, int64_t until)
@@ -194,6 +207,19 @@ static int64_t sooner(int64_t a, int64_t b)
 	return a < b ? a : b;
 }
 
+/* Whether a spin was worth it. */
+static bool spin_first(struct shmipc_vector *v, int64_t deadline)
+{
+	if (v->one_processor || !v->options.spin_ns || !v->count || !spin_is_due(&v->spinner))
+		return false;
+	if (!spin(v, sooner(process_now() + (int64_t)v->options.spin_ns, deadline))) {
+		spin_note_lost(&v->spinner);
+		return false;
+	}
+	spin_note_won(&v->spinner);
+	return true;
+}
+
 int sleep_pass_time(struct shmipc_vector *v, int64_t deadline)
 {
 	deadline = sooner(deadline, reception_deadline(v));
@@ -201,13 +227,12 @@ int sleep_pass_time(struct shmipc_vector *v, int64_t deadline)
 	case SHMIPC_SYNC_DEMAND:
 		break;
 	case SHMIPC_SYNC_ADAPTIVE:
-		if (v->one_processor || !v->options.spin_ns || !v->count || !spin_is_due(&v->spinner))
-			break;
-		if (spin(v, sooner(process_now() + (int64_t)v->options.spin_ns, deadline))) {
-			spin_note_won(&v->spinner);
+		if (spin_first(v, deadline))
 			return 0;
+		if (v->woken_soon && v->nap_due) {
+			v->nap_due = false;
+			return sleep_nap(v, sooner(process_now() + NAP_NS, deadline));
 		}
-		spin_note_lost(&v->spinner);
 		break;
 	case SHMIPC_SYNC_POLLING:
 		if (!v->count)
