@@ -158,20 +158,15 @@ static void end_sessions(void)
 	pthread_mutex_unlock(&server.lock);
 }
 
-static int serve(struct shmipc_listener *listener)
+static int serve(struct shmipc_listener *listener, const sigset_t *stop)
 {
-	sigset_t stop;
 	int signal, r;
 
-	sigemptyset(&stop);
-	sigaddset(&stop, SIGINT);
-	sigaddset(&stop, SIGTERM);
-	pthread_sigmask(SIG_BLOCK, &stop, NULL);
 	r = shmipc_dispatcher_create(0, &server.dispatcher);
 	if (r == 0)
 		r = shmipc_dispatcher_add_listener(server.dispatcher, listener, on_session, NULL);
 	if (r == 0) {
-		sigwait(&stop, &signal);
+		sigwait(stop, &signal);
 		shmipc_dispatcher_remove_listener(server.dispatcher, listener);
 		end_sessions();
 	}
@@ -182,14 +177,20 @@ static int serve(struct shmipc_listener *listener)
 int main(int argc, char **argv)
 {
 	struct shmipc_listener *listener = NULL;
+	sigset_t stop;
 	size_t i;
 	int r;
 
 	for (i = 0; i < sizeof(pattern); i++)
 		pattern[i] = (unsigned char)(i % PATTERN);
+	/* Before there is a thread, so that all inherit it; and before anybody can see that we are there. */
+	sigemptyset(&stop);
+	sigaddset(&stop, SIGINT);
+	sigaddset(&stop, SIGTERM);
+	pthread_sigmask(SIG_BLOCK, &stop, NULL);
 	r = shmipc_listener_create(argc > 1 ? argv[1] : "@async-server", NULL, &listener);
 	if (r == 0)
-		r = serve(listener);
+		r = serve(listener, &stop);
 	shmipc_listener_close(listener);
 	if (r)
 		fprintf(stderr, "server: %s\n", shmipc_strerror(r));

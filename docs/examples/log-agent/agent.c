@@ -116,20 +116,15 @@ static void on_session(struct shmipc_listener *listener, struct shmipc_session *
 		shmipc_session_close(session);
 }
 
-static int serve(struct shmipc_listener *listener)
+static int serve(struct shmipc_listener *listener, const sigset_t *stop)
 {
-	sigset_t stop;
 	int signal, r;
 
-	sigemptyset(&stop);
-	sigaddset(&stop, SIGINT);
-	sigaddset(&stop, SIGTERM);
-	pthread_sigmask(SIG_BLOCK, &stop, NULL);
 	r = shmipc_dispatcher_create(0, &dispatcher);
 	if (r == 0)
 		r = shmipc_dispatcher_add_listener(dispatcher, listener, on_session, NULL);
 	if (r == 0)
-		sigwait(&stop, &signal);
+		sigwait(stop, &signal);
 	shmipc_dispatcher_close(dispatcher); /* no callback runs any more */
 	return r;
 }
@@ -137,6 +132,7 @@ static int serve(struct shmipc_listener *listener)
 int main(int argc, char **argv)
 {
 	struct shmipc_listener *listener = NULL;
+	sigset_t stop;
 	int r;
 
 	if (argc != 3) {
@@ -148,9 +144,14 @@ int main(int argc, char **argv)
 		perror(argv[2]);
 		return 1;
 	}
+	/* Before there is a thread, so that all inherit it; and before anybody can see that we are there. */
+	sigemptyset(&stop);
+	sigaddset(&stop, SIGINT);
+	sigaddset(&stop, SIGTERM);
+	pthread_sigmask(SIG_BLOCK, &stop, NULL);
 	r = shmipc_listener_create(argv[1], NULL, &listener);
 	if (r == 0)
-		r = serve(listener);
+		r = serve(listener, &stop);
 	shmipc_listener_close(listener);
 	if (r)
 		fprintf(stderr, "agent: %s\n", shmipc_strerror(r));
