@@ -12,7 +12,9 @@
 
 static void announce(struct liar *liar, uint32_t id, uint32_t n)
 {
-	liar_say(liar, id, MSG_FALLBACK | (draw(liar, 2) ? MSG_LAST : 0), &n,
+	uint32_t words[2] = { n, n };
+
+	liar_say(liar, id, MSG_FALLBACK | (draw(liar, 2) ? MSG_LAST : 0), words,
 		 draw(liar, 16) ? sizeof(n) : draw(liar, 9));
 }
 
