@@ -40,7 +40,7 @@ int offer_make(struct shmipc_channel *ch, struct offer *offer, int *fds);
 /**
  * offer_accept - endpoint 1: take it
  * @options: checked; how this endpoint waits, and the most memory it agrees to
- * @first_bytes: payload memory that its own lane starts with, if that is less than what the offer says; UINT64_MAX: as that
+ * @first_bytes: payload memory that its own lane starts with, if that is less than what the offer says
  * @fds: what came; closed or taken over, also on failure
  * @from: who sent them, by the kernel's word
  * @reply: room for REGION_FDS_MAX descriptors that endpoint 0 is to get; they stay the channel's

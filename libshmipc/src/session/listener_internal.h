@@ -18,8 +18,9 @@
  *	work		connections: the listening socket and all handshakes
  *	lock		what was made of them: the queue, members, the restart. Short, nothing blocks under it
  *
- * Sessions are made, and lines logged, under none of them. Order: making, work, then lock. A session's hooks run with the session's hooks_lock held and take `lock`: so no function
- * that takes hooks_lock (session_set_hooks) or may run hooks (outbox_control) is called under `lock`.
+ * Sessions are made, and lines logged, under none of them. Order: making, work, then lock. A session's hooks run
+ * with the session's hooks_lock held and take `lock`: so no function that takes hooks_lock (session_set_hooks) or
+ * may run hooks (outbox_control) is called under `lock`.
  */
 #ifndef SHMIPC_LISTENER_INTERNAL_H
 #define SHMIPC_LISTENER_INTERNAL_H

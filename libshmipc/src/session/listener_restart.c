@@ -3,8 +3,8 @@
  * listener_restart.c - the sessions that a listener brought, and asking their clients to connect anew
  *
  * The listener owns no session. It knows those that live by their hooks: each has a member, which goes when the
- * session ends, or when the listener does. A session in the list of members is alive in memory while `lock` is held: its
- * end waits in on_end for the lock.
+ * session ends, or when the listener does. A session in the list of members is alive in memory while `lock` is
+ * held: its end waits in on_end for the lock.
  *
  * A restart is over when every client that was asked has answered or is gone, and no handshake is in progress; one
  * that ends meanwhile is asked too. Time is only looked at when somebody comes by: in process, accept, or

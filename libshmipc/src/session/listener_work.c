@@ -4,9 +4,11 @@
  *
  * Handshakes in progress and sessions that nobody has accepted yet are together at most options.handshakes; beyond
  * that connections stay in the socket's backlog, unless the oldest handshake has taken a tenth of its time: then it
- * makes way for the next connection, so that a crowd that says nothing does not keep others out for long. All handshakes have
- * the same time, so the oldest is always the first to be late: one timer does for all. The timer is set only to an earlier time; when it goes off for a
- * handshake that has ended since, it is set anew, so that it costs nothing per connection.
+ * makes way for the next connection, so that a crowd that says nothing does not keep others out for long.
+ *
+ * All handshakes have the same time, so the oldest is always the first to be late: one timer does for all. It is set
+ * only to an earlier time; when it goes off for a handshake that has ended since, it is set anew, so that it costs
+ * nothing per connection.
  */
 #include <fcntl.h>
 #include <poll.h>

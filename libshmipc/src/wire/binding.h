@@ -26,8 +26,8 @@ struct binding {
  *
  * A socket at the path that nobody listens on is replaced.
  *
- * Returns the socket, non-blocking. -EADDRINUSE: somebody listens there, or it is no socket. -EBUSY: the directory's lock
- * is taken, and was for a second. Else as socket(2), bind(2), listen(2).
+ * Returns the socket, non-blocking. -EADDRINUSE: somebody listens there, or it is no socket. -EBUSY: the directory's
+ * lock is taken, and was for a second. Else as socket(2), bind(2), listen(2).
  */
 int binding_listen(const struct address *address, uint32_t mode, int backlog, struct binding *binding);
 

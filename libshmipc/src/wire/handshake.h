@@ -100,8 +100,8 @@ short handshake_events(const struct handshake *handshake);
  * handshake_step - go as far as is possible now
  *
  * Returns 0: done, handshake_take() it. -EAGAIN: wait for its events, or its deadline. -ETIMEDOUT, -EPIPE, -EPROTO.
- * -EPROTONOSUPPORT: the other side speaks the older protocol, or needs a feature that is not known here. -EOPNOTSUPP: no
- * backend in common; what channel_create says; or what the other side gave up with.
+ * -EPROTONOSUPPORT: the other side speaks the older protocol, or needs a feature that is not known here.
+ * -EOPNOTSUPP: no backend in common; what channel_create says; or what the other side gave up with.
  */
 int handshake_step(struct handshake *handshake);
 
