@@ -114,13 +114,31 @@ static void the_queue_is_what_is_published_and_not_consumed(void **state)
 	lanes_push(&l, 0, 1, 0, SLOT_HOLE);
 	lanes_push(&l, 0, 2, 4, SLOT_INLINE);
 	decode_lane(&l.pair.lane[0], &l.pair.lane[1], 0, &facts);
-	assert_int_equal(facts.queue, 3);
-	assert_int_equal(facts.holes, 1);
+	assert_int_equal(facts.queue, 2);
+	assert_int_equal(decode_queue(&l.pair.lane[0], &l.pair.lane[1]).slots, 3);
 	assert_int_equal(count_failed(), 0);
 	store_relaxed(&l.lane[1].words->cons, 2);
 	count(&l.lane[1].tool->messages_received, 1);
-	assert_int_equal(decode_queue(&l.pair.lane[0], &l.pair.lane[1]), 1);
+	assert_int_equal(decode_queue(&l.pair.lane[0], &l.pair.lane[1]).slots, 1);
 	assert_int_equal(count_failed(), 0);
+}
+
+static void what_was_read_and_not_shown_yet_is_not_in_the_queue(void **state)
+{
+	struct queue q;
+
+	(void)state;
+	lanes_push(&l, 0, 0, 4, SLOT_INLINE);
+	lanes_push(&l, 0, 1, 4, SLOT_INLINE);
+	count(&l.lane[1].tool->messages_received, 1);
+	q = decode_queue(&l.pair.lane[0], &l.pair.lane[1]);
+	assert_true(q.adds_up && q.slots == 2 && q.read == 1 && q.messages == 1);
+	assert_int_equal(count_failed(), 0);
+	/* More than a sixteenth of the ring is a lie. */
+	count(&l.lane[1].tool->messages_received, 1);
+	q = decode_queue(&l.pair.lane[0], &l.pair.lane[1]);
+	assert_true(!q.adds_up && q.read == 0 && q.messages == 2);
+	assert_int_equal(verdict_of("counters", 0), VERDICT_FAILS);
 }
 
 static void the_queue_is_never_longer_than_the_ring(void **state)
@@ -130,9 +148,9 @@ static void the_queue_is_never_longer_than_the_ring(void **state)
 	(void)state;
 	for (i = 0; i < SLOTS; i++)
 		lanes_push(&l, 0, i, 4, SLOT_INLINE);
-	assert_int_equal(decode_queue(&l.pair.lane[0], &l.pair.lane[1]), SLOTS);
+	assert_int_equal(decode_queue(&l.pair.lane[0], &l.pair.lane[1]).slots, SLOTS);
 	store_relaxed(&l.lane[1].words->cons, UINT32_MAX);
-	assert_int_equal(decode_queue(&l.pair.lane[0], &l.pair.lane[1]), 0);
+	assert_int_equal(decode_queue(&l.pair.lane[0], &l.pair.lane[1]).slots, 0);
 }
 
 static void laps_go_round_and_over(void **state)
@@ -145,7 +163,7 @@ static void laps_go_round_and_over(void **state)
 	store_relaxed(&l.lane[1].words->cons, from);
 	for (i = 0; i < 6; i++)
 		lanes_push(&l, 0, from + i, 4, SLOT_INLINE);
-	assert_int_equal(decode_queue(&l.pair.lane[0], &l.pair.lane[1]), 6);
+	assert_int_equal(decode_queue(&l.pair.lane[0], &l.pair.lane[1]).slots, 6);
 	assert_int_equal(verdict_of("laps", 0), VERDICT_HOLDS);
 	assert_int_equal(verdict_of("queue", 0), VERDICT_HOLDS);
 }
@@ -409,6 +427,7 @@ int main(void)
 		TEST(a_head_with_another_magic_version_endpoint_or_size_is_not),
 		TEST(a_geometry_that_is_not_its_own_is_refused),
 		TEST(the_queue_is_what_is_published_and_not_consumed),
+		TEST(what_was_read_and_not_shown_yet_is_not_in_the_queue),
 		TEST(the_queue_is_never_longer_than_the_ring),
 		TEST(laps_go_round_and_over),
 		TEST(a_lap_of_another_slot_or_round_fails),

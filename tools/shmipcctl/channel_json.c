@@ -29,7 +29,7 @@ static json_t *lane_json(const struct side_facts *side, const struct image *imag
 			 sync_name(image->record.sync), "waiting", waiting_name(decode_waiting(f->control.seq)),
 			 "slots", (int)image->geometry.slots, "slices", (int)image->geometry.slices, "segment_bytes",
 			 number(image->geometry.segment_bytes), "memory_max", number(image->geometry.memory_max),
-			 "queue", (int)(f->queue - f->holes), "lent_slices", (int)f->lent, "lent_bytes",
+			 "queue", (int)(f->queue), "lent_slices", (int)f->lent, "lent_bytes",
 			 number(f->lent_bytes), "oldest_lent_ms", number(f->oldest_ms), "returned_slices",
 			 (int)f->returned, "writing_slices", (int)f->writing, "free_bytes", number(f->free_bytes),
 			 "counters", counters_json(&f->counters));

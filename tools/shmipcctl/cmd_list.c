@@ -26,7 +26,7 @@ static const struct grid_column columns[] = {
 static void add_queue(struct grid *table, const struct side_facts *side)
 {
 	if (side->readable)
-		grid_add(table, GRID_PLAIN, "%u", side->lane.queue - side->lane.holes);
+		grid_add(table, GRID_PLAIN, "%u", side->lane.queue);
 	else
 		grid_add(table, GRID_DIM, "-");
 }

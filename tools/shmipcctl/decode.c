@@ -43,17 +43,40 @@ const char *sync_name(uint32_t sync)
 	return sync < sizeof(names) / sizeof(*names) ? names[sync] : "invalid";
 }
 
-uint32_t decode_queue(const struct image *lane, const struct image *peer)
+/* A reader shows what it consumed a sixteenth of the ring at a time. */
+static uint32_t count_step(const struct image *lane)
 {
-	uint32_t cons, i;
+	return lane->geometry.slots / 16;
+}
+
+/* Of the published slots the first were read, if the counters say so: those with the messages that are not missing. */
+static void find_read(const struct image *lane, const struct image *peer, struct queue *q)
+{
+	uint64_t unread = image_counters(lane).messages_sent - image_counters(peer).messages_received;
+	uint32_t read;
+
+	q->adds_up = unread <= q->messages && q->messages - unread <= count_step(lane);
+	if (!q->adds_up)
+		return;
+	for (read = q->messages - (uint32_t)unread; read && q->read < q->slots; q->read++)
+		read -= image_slot(lane, q->cons + q->read).carry != SLOT_HOLE;
+	q->messages = (uint32_t)unread;
+}
+
+struct queue decode_queue(const struct image *lane, const struct image *peer)
+{
+	struct queue q = { .slots = 0 };
 
 	if (lane->fault || peer->fault)
-		return 0;
-	cons = image_control(peer).cons;
-	for (i = 0; i < lane->geometry.slots; i++)
-		if (image_lap(lane, cons + i) != cons + i + 1)
+		return q;
+	q.cons = image_control(peer).cons;
+	for (; q.slots < lane->geometry.slots; q.slots++) {
+		if (image_lap(lane, q.cons + q.slots) != q.cons + q.slots + 1)
 			break;
-	return i;
+		q.messages += image_slot(lane, q.cons + q.slots).carry != SLOT_HOLE;
+	}
+	find_read(lane, peer, &q);
+	return q;
 }
 
 uint32_t decode_returned(const struct image *lane, const struct image *peer, struct slice_set *set)
@@ -81,14 +104,12 @@ uint32_t decode_returned(const struct image *lane, const struct image *peer, str
 
 void decode_queued(const struct image *lane, const struct image *peer, struct slice_set *set)
 {
-	uint32_t queue = decode_queue(lane, peer), cons, i;
+	struct queue q = decode_queue(lane, peer);
+	uint32_t i;
 
 	memset(set, 0, sizeof(*set));
-	if (!queue)
-		return;
-	cons = image_control(peer).cons;
-	for (i = 0; i < queue; i++) {
-		struct slot_view slot = image_slot(lane, cons + i);
+	for (i = q.read; i < q.slots; i++) {
+		struct slot_view slot = image_slot(lane, q.cons + i);
 
 		if (slot.carry == SLOT_SLICE && slot.slice < lane->geometry.slices)
 			set->bits[slot.slice / 64] |= 1ull << (slot.slice % 64);
@@ -129,17 +150,11 @@ static void decode_table(const struct image *lane, const struct slice_set *retur
 void decode_lane(const struct image *lane, const struct image *peer, uint32_t now_ms, struct lane_facts *facts)
 {
 	struct slice_set returned;
-	uint32_t cons, i;
 
 	*facts = (struct lane_facts){ .control = image_control(lane), .counters = image_counters(lane) };
 	facts->returned = decode_returned(lane, peer, &returned);
 	decode_table(lane, &returned, now_ms, facts);
-	if (peer->fault)
-		return;
-	cons = image_control(peer).cons;
-	facts->queue = decode_queue(lane, peer);
-	for (i = 0; i < facts->queue; i++)
-		facts->holes += image_slot(lane, cons + i).carry == SLOT_HOLE;
+	facts->queue = decode_queue(lane, peer).messages;
 }
 
 /* Paint the part of the map that a slice covers; bounded by the map. */

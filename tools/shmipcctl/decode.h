@@ -23,8 +23,7 @@ static inline bool slice_set_has(const struct slice_set *set, uint32_t n)
 struct lane_facts {
 	struct control control;
 	struct counters counters;
-	uint32_t queue;	     /* slots published and not consumed; 0 without the other lane */
-	uint32_t holes;	     /* of these, those without a message */
+	uint32_t queue;	     /* messages published and not received; 0 without the other lane */
 	uint32_t returned;   /* slices given back and not collected */
 	uint32_t lent;	     /* slices lent and not given back */
 	uint64_t lent_bytes; /* bytes of their messages */
@@ -42,8 +41,19 @@ const char *slice_state_name(uint32_t state);
 const char *carry_name(uint32_t carry);
 const char *sync_name(uint32_t sync);
 
-/* Slots that the lane has published and its peer not consumed; at most a ring full. */
-uint32_t decode_queue(const struct image *lane, const struct image *peer);
+/*
+ * What a lane has published and its peer not said that it consumed. The peer says so a sixteenth of the ring at a time; what
+ * it has read beyond that the two lanes' counters tell, where they can be believed.
+ */
+struct queue {
+	uint32_t cons;	   /* the first slot */
+	uint32_t slots;	   /* at most a ring full */
+	uint32_t read;	   /* of these, the first so many were read */
+	uint32_t messages; /* in the others */
+	bool adds_up;	   /* the counters agree */
+};
+
+struct queue decode_queue(const struct image *lane, const struct image *peer);
 
 /* Which of the lane's slices its peer has given back, and the lane not yet collected. Returns how many. */
 uint32_t decode_returned(const struct image *lane, const struct image *peer, struct slice_set *set);

@@ -18,7 +18,8 @@ static json_t *control_json(const struct image *lane)
 
 static json_t *slots_json(const struct image *lane, const struct image *peer)
 {
-	uint32_t cons = peer->fault ? 0 : image_control(peer).cons, queue = decode_queue(lane, peer), i;
+	struct queue q = decode_queue(lane, peer);
+	uint32_t cons = q.cons, i;
 	json_t *array = json_array(), *entry;
 
 	for (i = 0; i < lane->geometry.slots; i++) {
@@ -28,8 +29,8 @@ static json_t *slots_json(const struct image *lane, const struct image *peer)
 			continue;
 		entry = json_pack("{s:i,s:I,s:b,s:I,s:i,s:I,s:s}", "slot",
 				  (int)((cons + i) & (lane->geometry.slots - 1)), "lap", (json_int_t)slot.lap, "queued",
-				  i < queue, "stream", (json_int_t)slot.tag, "kind", (int)slot.kind, "size",
-				  (json_int_t)slot.size, "carry", carry_name(slot.carry));
+				  i >= q.read && i < q.slots, "stream", (json_int_t)slot.tag, "kind", (int)slot.kind,
+				  "size", (json_int_t)slot.size, "carry", carry_name(slot.carry));
 		if (slot.carry == SLOT_SLICE) {
 			json_object_set_new(entry, "slice", json_integer(slot.slice));
 			json_object_set_new(entry, "segment", json_integer(slot.segment));

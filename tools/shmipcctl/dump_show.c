@@ -50,23 +50,28 @@ static const struct grid_column slot_columns[] = {
 	{ "CARRY", false, false, 0 },	{ "WHERE", false, false, 0 },
 };
 
+/* What the slot is, so many behind the first that the reader has not shown as consumed. */
+static const char *name_slot(const struct queue *q, uint32_t i, uint32_t lap)
+{
+	if (i < q->slots)
+		return i < q->read ? "read" : "queued";
+	return lap ? "consumed" : "never used";
+}
+
 static void show_slots(const struct image *lane, const struct image *peer, bool all)
 {
-	uint32_t cons = peer->fault ? 0 : image_control(peer).cons, queue = decode_queue(lane, peer), i;
-	uint32_t count = all ? lane->geometry.slots : queue;
+	struct queue q = decode_queue(lane, peer);
+	uint32_t cons = q.cons, count = all ? lane->geometry.slots : q.slots, i;
 	struct grid table;
 
-	printf("  slot ring: %u of %u slots are queued for the peer\n", queue, lane->geometry.slots);
+	printf("  slot ring: %u of %u slots are queued for the peer\n", q.slots - q.read, lane->geometry.slots);
 	grid_init(&table, slot_columns, 8);
 	for (i = 0; i < count; i++) {
 		struct slot_view slot = image_slot(lane, cons + i);
 
 		grid_add(&table, GRID_PLAIN, "%u", (cons + i) & (lane->geometry.slots - 1));
 		grid_add(&table, GRID_PLAIN, "%u", slot.lap);
-		grid_add(&table, i < queue ? GRID_YELLOW : GRID_DIM, "%s",
-			 i < queue  ? "queued"
-			 : slot.lap ? "consumed"
-				    : "never used");
+		grid_add(&table, i >= q.read && i < q.slots ? GRID_YELLOW : GRID_DIM, "%s", name_slot(&q, i, slot.lap));
 		grid_add(&table, GRID_PLAIN, "%u", slot.tag);
 		grid_add(&table, GRID_PLAIN, "%u", slot.kind);
 		grid_add(&table, GRID_PLAIN, "%u", slot.size);

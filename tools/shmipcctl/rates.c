@@ -12,7 +12,7 @@ void sample_take(struct sample *s, const struct channel_view *c)
 	for (e = 0; e < 2; e++) {
 		s->readable[e] = c->side[e].readable;
 		s->counters[e] = c->side[e].lane.counters;
-		s->queue[e] = c->side[e].lane.queue - c->side[e].lane.holes;
+		s->queue[e] = c->side[e].lane.queue;
 	}
 }
 

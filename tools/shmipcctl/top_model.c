@@ -90,7 +90,7 @@ uint64_t top_value(const struct top_row *row, enum top_key key)
 	case TOP_BY_WAKES:
 		return (uint64_t)row->rates.wakes;
 	case TOP_BY_QUEUE:
-		return (uint64_t)(a->queue - a->holes) + (b->queue - b->holes);
+		return (uint64_t)a->queue + b->queue;
 	case TOP_BY_LENT:
 		return a->lent_bytes + b->lent_bytes;
 	case TOP_BY_AGE:
