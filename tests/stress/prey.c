@@ -121,6 +121,9 @@ static void meet(struct prey *p)
 		add(p, stream);
 }
 
+/* Bytes are touched, wherever they lie. */
+static volatile unsigned char sink;
+
 static void read_bytes(struct prey *p, unsigned int which)
 {
 	static unsigned char room[100000];
@@ -128,7 +131,6 @@ static void read_bytes(struct prey *p, unsigned int which)
 	size_t most = rng_below(&p->rng, sizeof(room)) + 1;
 	int64_t deadline = soon(p), by = latest(deadline);
 	const void *data;
-	volatile unsigned char sum = 0;
 	int last;
 	long n, i;
 
@@ -145,12 +147,12 @@ static void read_bytes(struct prey *p, unsigned int which)
 	case 3:
 		n = check(p, "peek", shmipc_stream_peek(stream, rng_below(&p->rng, 3000) + 1, &data, deadline), by);
 		for (i = 0; i < n; i++)
-			sum += ((const unsigned char *)data)[i];
+			sink = ((const unsigned char *)data)[i];
 		break;
 	default:
 		if (p->held[which]) {
 			for (i = 0; i < (long)p->pieces[which].size; i++)
-				sum += ((const unsigned char *)p->pieces[which].data)[i];
+				sink = ((const unsigned char *)p->pieces[which].data)[i];
 			check(p, "release", shmipc_stream_release(stream, &p->pieces[which]), clock_now());
 			p->held[which] = false;
 			break;
