@@ -9,46 +9,35 @@
  */
 #include "pool.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "../bounds.h"
 #include "../futex.h"
 #include "../process.h"
 
-static const char *find_fault(const struct shmipc_pool_options *o, char *text, size_t size)
+int shmipc_pool_options_check(const struct shmipc_pool_options *o, char *message, size_t size)
 {
+	char fault[200];
+
+	if (!o)
+		return bounds_say(message, size, "", "options: NULL");
 	if (o->size != sizeof(*o))
-		return "size: not that of struct shmipc_pool_options; use SHMIPC_POOL_OPTIONS_INIT";
-	if (shmipc_session_options_check(&o->session, text, size)) {
-		char fault[160];
-
-		snprintf(fault, sizeof(fault), "session.%s", text);
-		snprintf(text, size, "%s", fault);
-		return text;
-	}
-	if (!o->sessions || o->sessions > 1024)
-		return "sessions: not from 1 to 1024";
-	if (o->streams > 1 << 20)
-		return "streams: over 1,048,576";
-	if (!o->connect_ms || o->connect_ms > 3600000)
-		return "connect_ms: not from 1 to 3,600,000";
-	if (!o->retry_min_ms || o->retry_min_ms > 3600000)
-		return "retry_min_ms: not from 1 to 3,600,000";
-	if (o->retry_max_ms < o->retry_min_ms || o->retry_max_ms > 3600000)
-		return "retry_max_ms: not from retry_min_ms to 3,600,000";
-	return NULL;
-}
-
-int shmipc_pool_options_check(const struct shmipc_pool_options *options, char *message, size_t size)
-{
-	char text[160] = "";
-	const char *fault = options ? find_fault(options, text, sizeof(text)) : "options: NULL";
-
-	if (message && size)
-		snprintf(message, size, "%s", fault ? fault : "");
-	return fault ? -EINVAL : 0;
+		return bounds_say(message, size, "",
+				  "size: not that of struct shmipc_pool_options; use SHMIPC_POOL_OPTIONS_INIT");
+	if (shmipc_session_options_check(&o->session, fault, sizeof(fault)))
+		return bounds_say(message, size, "session.", fault);
+	return bounds_check(
+		(const struct bound[]){
+			{ "sessions", o->sessions, 1, 1024 },
+			{ "streams", o->streams, 0, 1 << 20 },
+			{ "connect_ms", o->connect_ms, 1, 3600000 },
+			{ "retry_min_ms", o->retry_min_ms, 1, 3600000 },
+			{ "retry_max_ms", o->retry_max_ms, o->retry_min_ms, 3600000 },
+			{ "idle_ms", o->idle_ms, 0, 86400000 },
+		},
+		6, message, size);
 }
 
 void pool_put(struct shmipc_pool *pool)
