@@ -2,6 +2,7 @@
 /*
  * session.c - a session from its channel to its end; who is told when it ends
  */
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -15,8 +16,23 @@
 static struct lock list_lock;
 static struct shmipc_session *list;
 
+/* A forked child begins with none, whoever had the lock; its parent's, which it may free, are in no list of its. */
+static void forget_list(void)
+{
+	list_lock = (struct lock){ 0 };
+	list = NULL;
+}
+
+static void watch_for_forks(void)
+{
+	pthread_atfork(NULL, NULL, forget_list);
+}
+
 static void enlist(struct shmipc_session *session)
 {
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, watch_for_forks);
 	lock_take(&list_lock);
 	session->list_next = list;
 	session->list_link = &list;

@@ -28,6 +28,8 @@
 /* Streams reset before the session's lock is let go. */
 #define IDLE_BATCH 64
 #define NOWHERE UINT32_MAX
+/* How late the coarse clock may be that streams are stamped by: a tick at 100 Hz. Nothing is reset too early. */
+#define COARSE_MS 10
 
 struct clockwork {
 	const _Atomic uint32_t *guard; /* set before publish */
@@ -179,7 +181,7 @@ static uint32_t reset_idle_streams(struct shmipc_session *session)
 
 	do {
 		search.count = 0;
-		search.timeout_ms = search.left_ms = timeout_ms;
+		search.timeout_ms = search.left_ms = timeout_ms + COARSE_MS;
 		search.now_ms = process_now_coarse_ms();
 		lock_take(&session->lock);
 		table_for_each(&session->table, look_at_stream, &search);
