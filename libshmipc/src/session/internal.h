@@ -194,8 +194,7 @@ struct shmipc_stream {
 	bool buffer_open;    /* reserved, and not submitted: */
 	uint32_t buffer_slice;
 	size_t buffer_size;
-	void *private_buffer; /* the open buffer's bytes, where it is neither in the lane nor small */
-	_Alignas(16) unsigned char small[SHMIPC_INLINE_MAX]; /* the open buffer's bytes, where they are that few */
+	void *private_buffer; /* the open buffer's bytes, where it is not in the lane */
 	/* A submitted buffer that falls back in more than one frame; under out_lock: */
 	unsigned char *tail;
 	uint32_t tail_size, tail_done;

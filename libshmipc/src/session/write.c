@@ -448,24 +448,15 @@ int shmipc_stream_flush(struct shmipc_stream *stream, int64_t deadline)
 	return r;
 }
 
-/* Bytes that will fall back are gathered in private memory. */
+/* Bytes that are short, or that will fall back, are gathered in private memory. */
 static int reserve_private(struct shmipc_stream *stream, size_t size, struct shmipc_buffer *buffer)
 {
-	void *bytes = malloc(size);
+	void *bytes = malloc(size ? size : 1);
 
 	if (!bytes)
 		return -ENOMEM;
 	stream->private_buffer = bytes;
 	buffer->data = bytes;
-	buffer->size = size;
-	buffer->slice = IN_SLOT;
-	return 0;
-}
-
-/* Bytes that will ride in a slot stand in the stream itself until it is their turn. */
-static int reserve_small(struct shmipc_stream *stream, size_t size, struct shmipc_buffer *buffer)
-{
-	buffer->data = stream->small;
 	buffer->size = size;
 	buffer->slice = IN_SLOT;
 	return 0;
@@ -483,7 +474,7 @@ static int reserve_once(struct shmipc_stream *stream, size_t size, struct shmipc
 	if (!fits_window(stream, size))
 		return -EXFULL;
 	if (size <= SHMIPC_INLINE_MAX)
-		return reserve_small(stream, size, buffer);
+		return reserve_private(stream, size, buffer);
 	r = alloc(stream, size, buffer);
 	if (may_fall_back(stream, r))
 		r = reserve_private(stream, size, buffer);
@@ -544,16 +535,6 @@ static int submit_private(struct shmipc_stream *stream, size_t size, uint16_t ki
 	return 0;
 }
 
-static int submit_once(struct shmipc_stream *stream, struct shmipc_buffer *buffer, size_t size, uint16_t kind,
-		       unsigned int flags)
-{
-	if (stream->private_buffer)
-		return submit_private(stream, size, kind, flags);
-	if (stream->buffer_slice == IN_SLOT)
-		return push_small(stream, stream->small, size, kind, flags);
-	return publish(stream, buffer, size, kind, flags);
-}
-
 int shmipc_stream_submit(struct shmipc_stream *stream, struct shmipc_buffer *buffer, size_t size, unsigned int flags,
 			 int64_t deadline)
 {
@@ -569,7 +550,8 @@ int shmipc_stream_submit(struct shmipc_stream *stream, struct shmipc_buffer *buf
 	r = check_writable(stream);
 	while (!r) {
 		room = load_acquire(&stream->session->room);
-		r = submit_once(stream, buffer, size, kind, flags & SHMIPC_LAZY);
+		r = stream->private_buffer ? submit_private(stream, size, kind, flags & SHMIPC_LAZY)
+					   : publish(stream, buffer, size, kind, flags & SHMIPC_LAZY);
 		if (!r)
 			break;
 		r = wait_for_way(stream, r, room, deadline);
@@ -594,7 +576,7 @@ void write_cancel(struct shmipc_stream *stream)
 
 	if (!stream->buffer_open)
 		return;
-	if (stream->buffer_slice != IN_SLOT)
+	if (!stream->private_buffer)
 		give_up(stream, &buffer);
 	forget_buffer(stream);
 }
