@@ -258,7 +258,7 @@ static int sleep_leading(struct shmipc_session *session, const struct waiter *w,
 /* With the lead: until the own wish is fulfilled. */
 static inline int lead_until(struct shmipc_session *session, struct waiter *w, int64_t deadline)
 {
-	bool look = true;
+	bool look = true, slept = false;
 	int r = 0, n;
 
 	if (unlikely(session->armed)) {
@@ -270,7 +270,8 @@ static inline int lead_until(struct shmipc_session *session, struct waiter *w, i
 		if (unlikely(look) && is_fulfilled(session, w))
 			return 0;
 		look = true;
-		if (is_readable(session->channel) || r < 0 || !deadline || session->parked) {
+		/* Before the first sleep a look at the ring is enough. Whatever ended one, the peer's death is found in harvest(). */
+		if (slept || is_readable(session->channel) || !deadline || session->parked) {
 			if (harvest_direct(session, w))
 				return 0;
 			n = harvest(session);
@@ -282,6 +283,7 @@ static inline int lead_until(struct shmipc_session *session, struct waiter *w, i
 				return -EAGAIN;
 		}
 		r = sleep_leading(session, w, deadline);
+		slept = true;
 		look = r <= 0; /* a message woke it: nothing else can have changed that matters more */
 	}
 }
