@@ -147,6 +147,8 @@ void server_start(struct server *server, const struct pair *pair, unsigned int t
 
 void server_stop(struct server *server)
 {
+	/* First, so that no client comes that nobody waits for. */
+	assert_code(shmipc_dispatcher_remove_listener(server->dispatcher, server->listener), 0);
 	await(!server->sessions);
 	await(!server->streams);
 	shmipc_dispatcher_close(server->dispatcher);
