@@ -175,6 +175,11 @@ static void note_event(void *context, enum shmipc_vector_event event, struct shm
 		sender->context = *next;
 }
 
+static void close_vector(void)
+{
+	shmipc_vector_close(vector);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static void (*const steps[])(struct script *) = {
@@ -191,6 +196,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		options.event = note_event;
 		options.context = &next;
 		check(!shmipc_vector_open(path, &options, &vector));
+		check(!atexit(close_vector));
 	}
 	next = NULL;
 	s.liar = attach();
