@@ -206,7 +206,7 @@ static void hang(void)
 static struct shmipc_session *make_session(struct scene *s, bool server)
 {
 	struct shmipc_session_options o = SHMIPC_SESSION_OPTIONS_INIT, taken;
-	struct shmipc_session *session;
+	struct shmipc_session *session = NULL;
 	int r = session_options_take(&o, &taken);
 	struct session_limits limits = { taken.window, taken.private_max, taken.streams_max };
 

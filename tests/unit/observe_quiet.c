@@ -2,6 +2,7 @@
 /*
  * observe_quiet.c - tests of what a session says in the log and the protocol trace, and what it keeps quiet about
  */
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,15 +22,19 @@ static struct {
 
 static void hear(enum shmipc_log_level level, const char *line, void *arg)
 {
-	size_t size = strlen(line) + 1, at = heard.used;
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* both sides speak, each in its thread */
+	size_t size = strlen(line) + 1, at;
 
 	(void)arg;
+	pthread_mutex_lock(&lock);
+	at = heard.used;
 	heard.lines[level]++;
-	if (at + size >= sizeof(heard.text))
-		return;
-	memcpy(heard.text + at, line, size);
-	heard.text[at + size - 1] = '\n';
-	heard.used = at + size;
+	if (at + size < sizeof(heard.text)) {
+		memcpy(heard.text + at, line, size);
+		heard.text[at + size - 1] = '\n';
+		heard.used = at + size;
+	}
+	pthread_mutex_unlock(&lock);
 }
 
 static void listen_from(enum shmipc_log_level level)
