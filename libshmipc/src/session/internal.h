@@ -16,6 +16,9 @@
  *	callback.c	process, and running callbacks
  *	stats.c		counters
  *	timer.c		monitor calls, idle timeouts: a thread, where they are asked for
+ *	restart.c	answers to a hot restart
+ *
+ * On top of these, and knowing no more of a session than its hooks and what is public: listener*.c, dispatcher*.c, pool*.c.
  *
  * Messages. A channel message's tag is the stream's id, 0 for the session itself; its kind is one of
  * MSG_*, with flags. The channel's ring is the one order: of a stream's bytes, of its end, of credit.
