@@ -134,29 +134,31 @@ static void show_rates(struct shmipc_vector *vector, const struct totals *before
 static int run(struct shmipc_vector *vector, struct output *out, bool quiet)
 {
 	struct totals totals = { 0 }, shown = { 0 };
-	int64_t shown_at = now(), deadline;
-	int r = 0;
+	int64_t shown_at = now();
+	bool last;
+	int r;
 
 	do {
 		/* Told to end: what is queued, and no more. */
-		deadline = ended ? 0 : shown_at + SECOND;
-		r = shmipc_vector_receive(vector, deadline);
-		if (!r) {
+		last = ended;
+		r = shmipc_vector_receive(vector, last ? 0 : shown_at + SECOND);
+		if (!r)
 			r = write_batch(vector, out, &totals);
-			if (r)
-				return r;
-		}
+		else if (r == -EAGAIN || r == -ETIMEDOUT || r == -EINTR)
+			r = 1; /* nothing now */
+		if (r < 0)
+			return r;
 		if (!quiet && now() - shown_at >= SECOND) {
 			show_rates(vector, &shown, &totals, (double)(now() - shown_at) / 1e9);
 			shown = totals;
 		}
 		if (now() - shown_at >= SECOND)
 			shown_at = now();
-	} while (!ended || r == 0 || r == -EINTR);
+	} while (!last || !r);
 	if (!quiet)
 		fprintf(stderr, "%llu lines, %llu bytes, %llu lost\n", (unsigned long long)totals.lines,
 			(unsigned long long)totals.bytes, (unsigned long long)totals.lost);
-	return r == -EAGAIN ? 0 : r;
+	return 0;
 }
 
 static int usage(void)
