@@ -304,11 +304,18 @@ struct shmipc_session_stats {
 int shmipc_session_stats(struct shmipc_session *session, struct shmipc_session_stats *stats);
 
 /**
- * shmipc_session_user, shmipc_session_set_user - a pointer of the application's own
+ * shmipc_session_user - the application's own pointer, as it was set; NULL before
  *
  * Since 0.1.
  */
 void *shmipc_session_user(const struct shmipc_session *session);
+
+/**
+ * shmipc_session_set_user - keep a pointer of the application's own
+ * @user: nothing is done with it
+ *
+ * Since 0.1.
+ */
 void shmipc_session_set_user(struct shmipc_session *session, void *user);
 
 #pragma GCC visibility pop

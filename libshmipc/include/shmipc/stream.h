@@ -346,11 +346,18 @@ struct shmipc_stream_stats {
 int shmipc_stream_stats(struct shmipc_stream *stream, struct shmipc_stream_stats *stats);
 
 /**
- * shmipc_stream_user, shmipc_stream_set_user - a pointer of the application's own
+ * shmipc_stream_user - the application's own pointer, as it was set; NULL before
  *
  * Since 0.1.
  */
 void *shmipc_stream_user(const struct shmipc_stream *stream);
+
+/**
+ * shmipc_stream_set_user - keep a pointer of the application's own
+ * @user: nothing is done with it
+ *
+ * Since 0.1.
+ */
 void shmipc_stream_set_user(struct shmipc_stream *stream, void *user);
 
 #pragma GCC visibility pop
