@@ -400,6 +400,21 @@ ssize_t write_bytes(struct shmipc_stream *stream, const void *data, size_t size,
 	return write_slowly(stream, &source, flags, deadline);
 }
 
+/* Bytes that fit in what is held back already, and leave room there. */
+static inline bool hold_quickly(struct shmipc_stream *stream, const void *data, size_t size)
+{
+	if (unlikely(size >= stream->held_room - stream->held_size || !stream->held_room ||
+		     load_relaxed(&stream->flags) & STREAM_SHUT || stream->buffer_open ||
+		     load_relaxed(&stream->session->error)))
+		return false;
+	memcpy((unsigned char *)stream->held.data + stream->held_size, data, size);
+	stream->held_size += (uint32_t)size;
+	stream->message_open = true;
+	count(&stream->bytes_written, size);
+	stream_touch(stream);
+	return true;
+}
+
 ssize_t shmipc_stream_write(struct shmipc_stream *stream, const void *data, size_t size, unsigned int flags,
 			    int64_t deadline)
 {
@@ -407,6 +422,8 @@ ssize_t shmipc_stream_write(struct shmipc_stream *stream, const void *data, size
 
 	if (unlikely(r))
 		return r;
+	if (unlikely(flags == SHMIPC_MORE) && hold_quickly(stream, data, size))
+		return (ssize_t)size;
 	if (unlikely(!are_flags(flags) || size > SSIZE_MAX))
 		return -EINVAL;
 	return write_bytes(stream, data, size, flags, deadline);
