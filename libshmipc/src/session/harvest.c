@@ -10,6 +10,7 @@
  * other streams at once; what the peer may have there at a time is bounded by private_max. The slice of a larger
  * one is kept, and stays the sender's burden.
  */
+#include <sched.h>
 #include <string.h>
 
 #include "../channel/ready.h"
@@ -313,6 +314,7 @@ static apart int take_batch(struct shmipc_session *session, struct shmipc_messag
 		*r = shmipc_channel_peek(session->channel, m);
 	} while (!*r && n < HARVEST_BATCH);
 	lock_release(&session->lock);
+	session->roused = session->roused || roused;
 	lead_wake(roused);
 	if (credit) {
 		outbox_flush(session);
@@ -361,6 +363,21 @@ bool harvest_direct(struct shmipc_session *session, struct waiter *w)
 	return true;
 }
 
+/*
+ * Others were roused, and much lies there for them: on a processor that they share with a leader who goes on, they would
+ * fall ever more behind, and what they are to read out of the cache.
+ */
+static void let_others_read(struct shmipc_session *session)
+{
+	uint64_t held = load_relaxed(&session->private_received) - load_relaxed(&session->private_consumed) -
+			load_relaxed(&session->private_direct);
+
+	if (likely(held < HELD_MANY))
+		return;
+	session->roused = false;
+	sched_yield();
+}
+
 int harvest(struct shmipc_session *session)
 {
 	struct shmipc_message m;
@@ -368,6 +385,8 @@ int harvest(struct shmipc_session *session)
 
 	if (unlikely(r))
 		return r; /* what is still in the ring is nobody's any more */
+	if (unlikely(session->roused))
+		let_others_read(session);
 	if (unlikely(session->parked)) {
 		r = fallback_continue(session);
 		if (r < 0)

@@ -80,6 +80,8 @@ enum {
 #define SPARES_MAX 512u
 /* How long they may take behind the slot that announced them. */
 #define PARKED_NS 1000000000ll
+/* Charge of small messages held for readers from which on they are given a chance to read. */
+#define HELD_MANY (96u << 10)
 /* Messages handled before the lock is let go. */
 #define HARVEST_BATCH 256
 
@@ -310,6 +312,7 @@ struct shmipc_session {
 	uint32_t parked_got; /* bytes of the header, then of the first piece */
 	int64_t parked_until;
 	_Atomic bool missed; /* an event found another thread leading; read and written anywhere */
+	bool roused;	     /* others have something to read since they last had a chance to */
 	bool armed;	     /* for the loop's descriptor */
 	bool masked;	     /* and that is left out of the loop's epoll, while a thread blocks */
 	_Atomic uint64_t leads;
