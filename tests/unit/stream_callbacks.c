@@ -11,7 +11,7 @@
 
 /* What was called, a letter each: r, w, e; s: a stream, E: the session's end. */
 struct record {
-	char calls[10000];
+	_Atomic char calls[10000];
 	_Atomic size_t count;
 	_Atomic int running, most_running;
 	int reason, session_reason;
