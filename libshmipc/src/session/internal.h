@@ -234,7 +234,7 @@ struct shmipc_stream {
 	/* Under out_lock: */
 	_Atomic bool announced; /* the peer knows it; read anywhere */
 	bool owed_listed;
-	bool stub; /* stands for a refusal alone */
+	bool refusal; /* stands for a refusal alone */
 	uint32_t owed;
 	uint64_t messages_sent, fallback_sent;
 	struct shmipc_stream *owed_next;

@@ -186,7 +186,7 @@ static void delist_locked(struct shmipc_session *session, struct shmipc_stream *
 	if (!*link)
 		session->owed_end = link;
 	stream->owed_listed = false;
-	session->refusals -= stream->stub;
+	session->refusals -= stream->refusal;
 	stream_put(stream);
 }
 
@@ -256,7 +256,7 @@ void outbox_owe(struct shmipc_stream *stream, uint32_t what)
 
 int outbox_refuse(struct shmipc_session *session, uint32_t id)
 {
-	struct shmipc_stream *stub;
+	struct shmipc_stream *refusal;
 	bool later = false;
 	int r = 0;
 
@@ -266,16 +266,16 @@ int outbox_refuse(struct shmipc_session *session, uint32_t id)
 	if (session->owed || r == -EAGAIN) {
 		/* An honest peer has no more than streams_max under way. */
 		r = session->refusals < session->options.streams_max ? 0 : -EBADMSG;
-		stub = r ? NULL : stream_alloc(session, id);
-		if (!r && !stub)
+		refusal = r ? NULL : stream_alloc(session, id);
+		if (!r && !refusal)
 			r = -ENOMEM;
-		if (stub) {
-			store_relaxed(&stub->flags, STREAM_CLOSED);
-			store_relaxed(&stub->announced, true);
-			stub->stub = true;
-			stub->owed = OWED_REFUSE;
-			enlist_locked(stub);
-			stream_put(stub);
+		if (refusal) {
+			store_relaxed(&refusal->flags, STREAM_CLOSED);
+			store_relaxed(&refusal->announced, true);
+			refusal->refusal = true;
+			refusal->owed = OWED_REFUSE;
+			enlist_locked(refusal);
+			stream_put(refusal);
 			session->refusals++;
 			later = true;
 		}
