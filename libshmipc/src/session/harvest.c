@@ -36,18 +36,8 @@ static void drop_small(struct shmipc_session *session, size_t size)
 	count(&session->private_direct, charge(size));
 }
 
-static void append_locked(struct shmipc_stream *stream, struct piece *piece, struct waiter **roused)
-{
-	piece->next = NULL;
-	*stream->queue_end = piece;
-	stream->queue_end = &piece->next;
-	count(&stream->bytes_received, piece->size);
-	count(&stream->messages_received, 1);
-	stream_show_locked(stream, roused);
-}
-
 /* There is something to read, unless the first of it is still on its way. */
-void stream_show_locked(struct shmipc_stream *stream, struct waiter **roused)
+static void show_locked(struct shmipc_stream *stream, struct waiter **roused)
 {
 	if (!stream->queue || !stream->queue->data)
 		return;
@@ -55,6 +45,16 @@ void stream_show_locked(struct shmipc_stream *stream, struct waiter **roused)
 	if (stream->reader)
 		lead_rouse_locked(stream->session, stream->reader, roused);
 	callback_due_locked(stream, DUE_READABLE);
+}
+
+static void append_locked(struct shmipc_stream *stream, struct piece *piece, struct waiter **roused)
+{
+	piece->next = NULL;
+	*stream->queue_end = piece;
+	stream->queue_end = &piece->next;
+	count(&stream->bytes_received, piece->size);
+	count(&stream->messages_received, 1);
+	show_locked(stream, roused);
 }
 
 /* The peer's direction has ended, or everything has. */
@@ -76,7 +76,7 @@ static void note_end_locked(struct shmipc_stream *stream, uint32_t flags, struct
 
 void stream_unparked_locked(struct shmipc_stream *stream, struct waiter **roused)
 {
-	stream_show_locked(stream, roused);
+	show_locked(stream, roused);
 	if (!--stream->parked && stream->end_later)
 		note_end_locked(stream, stream->end_later, roused);
 }

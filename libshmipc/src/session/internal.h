@@ -454,9 +454,7 @@ void lead_rouse(struct shmipc_session *session, uint32_t wants);
 /* The loop's descriptor exists from now on, or is to watch for room too. */
 void lead_watch(struct shmipc_session *session);
 
-/* harvest.c: under session->lock. A stream has something to read, unless the first of it is still on its way. */
-void stream_show_locked(struct shmipc_stream *stream, struct waiter **roused);
-/* One that was on its way has come. */
+/* harvest.c: under session->lock. Bytes that were on their way have come. */
 void stream_unparked_locked(struct shmipc_stream *stream, struct waiter **roused);
 
 /* harvest.c: with the lead. A small message of the waiting reader's own is taken from the ring, if it is next. */
@@ -479,8 +477,6 @@ int outbox_publish_locked(struct shmipc_stream *stream, struct shmipc_buffer *bu
 int outbox_fall_back_locked(struct shmipc_stream *stream, const void *data, size_t size, uint16_t kind);
 /* A message went out: charge the window, and the peer's private memory if it is small. */
 void outbox_charge_locked(struct shmipc_stream *stream, size_t size, bool small);
-/* Whether a message may go out now: what is owed goes first; the peer has room for it if it is small. */
-int outbox_admit_locked(struct shmipc_stream *stream, size_t size, bool small);
 /* Send these OWED_* now, or when there is room. */
 void outbox_owe(struct shmipc_stream *stream, uint32_t what);
 int outbox_refuse(struct shmipc_session *session, uint32_t id); /* -EBADMSG: too many at a time */

@@ -349,7 +349,8 @@ static cold int admit_behind_owed_locked(struct shmipc_stream *stream)
 	return r ? r : stream->owed & OWED_TAIL ? -EAGAIN : 0;
 }
 
-int outbox_admit_locked(struct shmipc_stream *stream, size_t size, bool small)
+/* Whether a message may go out now: what is owed goes first; the peer has room for it if it is small. */
+static int admit_locked(struct shmipc_stream *stream, size_t size, bool small)
 {
 	struct shmipc_session *session = stream->session;
 	int r;
@@ -374,7 +375,7 @@ void outbox_charge_locked(struct shmipc_stream *stream, size_t size, bool small)
 int outbox_push_locked(struct shmipc_stream *stream, const void *data, size_t size, uint16_t kind, unsigned int flags)
 {
 	bool small = size <= SMALL_MAX;
-	int r = outbox_admit_locked(stream, size, small);
+	int r = admit_locked(stream, size, small);
 
 	if (unlikely(r))
 		return r;
@@ -388,7 +389,7 @@ int outbox_publish_locked(struct shmipc_stream *stream, struct shmipc_buffer *bu
 			  unsigned int flags)
 {
 	bool small = size <= SMALL_MAX;
-	int r = outbox_admit_locked(stream, size, small);
+	int r = admit_locked(stream, size, small);
 
 	if (unlikely(r))
 		return r;
@@ -402,7 +403,7 @@ int outbox_publish_locked(struct shmipc_stream *stream, struct shmipc_buffer *bu
 
 int outbox_fall_back_locked(struct shmipc_stream *stream, const void *data, size_t size, uint16_t kind)
 {
-	int r = outbox_admit_locked(stream, size, true);
+	int r = admit_locked(stream, size, true);
 
 	return r ? r : fallback_send_locked(stream, data, size, kind);
 }
