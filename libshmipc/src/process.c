@@ -36,9 +36,12 @@ static bool register_membarrier(void)
 {
 	long commands = membarrier(MEMBARRIER_CMD_QUERY);
 
-	return commands > 0 && (commands & MEMBARRIER_CMD_GLOBAL_EXPEDITED) &&
-	       (commands & MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED) &&
-	       membarrier(MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED) == 0;
+	const long needed = MEMBARRIER_CMD_GLOBAL_EXPEDITED | MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED |
+			    MEMBARRIER_CMD_PRIVATE_EXPEDITED | MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED;
+
+	return commands > 0 && (commands & needed) == needed &&
+	       membarrier(MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED) == 0 &&
+	       membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) == 0;
 }
 
 /* How far this process's time namespace is ahead of the kernel's own. */
@@ -103,6 +106,12 @@ bool process_may_skip(void)
 void process_membarrier(void)
 {
 	if (membarrier(MEMBARRIER_CMD_GLOBAL_EXPEDITED))
+		full_barrier();
+}
+
+void process_membarrier_threads(void)
+{
+	if (membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED))
 		full_barrier();
 }
 

@@ -32,6 +32,13 @@ bool process_may_skip(void);
 void process_membarrier(void);
 
 /**
+ * process_membarrier_threads - likewise, on the processors that run this process's threads
+ *
+ * It interrupts no other one, and none at all while the threads share a processor.
+ */
+void process_membarrier_threads(void);
+
+/**
  * process_random - a number that no other channel of the host is likely to have; never 0
  */
 uint64_t process_random(void);

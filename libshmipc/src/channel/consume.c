@@ -7,9 +7,20 @@
  */
 #include "ready.h"
 
+/* How many slots ahead of the next one are fetched from the producer's cache, while there is more to consume. */
+#define FETCH_AHEAD 6
+
 static inline const struct slot *next_slot(const struct shmipc_channel *ch)
 {
 	return &ch->peer.ring[load_relaxed(&ch->in.next) & ch->in.mask];
+}
+
+static inline void fetch_slot_ahead(const struct shmipc_channel *ch)
+{
+	const struct slot *slot = &ch->peer.ring[(load_relaxed(&ch->in.next) + FETCH_AHEAD) & ch->in.mask];
+
+	fetch(slot);
+	fetch((const char *)slot + LAYOUT_LINE);
 }
 
 /*
@@ -130,15 +141,22 @@ static apart int find_nothing(struct shmipc_channel *ch)
 
 /*
  * The producer is shown what was consumed by sixteenths of the ring while there is more to consume, and at once when there is
- * not, or when it sleeps for room: a line that it watches while the ring is full need not move with every message.
+ * not: a line that it watches while the ring is full need not move with every message, and one that sleeps for room is not
+ * woken for a slot or two. Whether it was shown.
  */
-static inline void step_over_slot(struct shmipc_channel *ch)
+static inline bool step_over_slot(struct shmipc_channel *ch)
 {
 	uint32_t next = load_relaxed(&ch->in.next) + 1;
+	bool more;
 
 	store_relaxed(&ch->in.next, next);
-	if (!(next & ch->in.show_mask) || load_relaxed(&next_slot(ch)->lap) != next + 1)
-		store_release(&ch->own.words->cons, next); /* (N) */
+	more = load_relaxed(&next_slot(ch)->lap) == next + 1;
+	if (more)
+		fetch_slot_ahead(ch);
+	if (next & ch->in.show_mask && more)
+		return false;
+	store_release(&ch->own.words->cons, next); /* (N) */
+	return true;
 }
 
 /* Remember what the application looks at. A slot that names something else than at the last peek is a lie. */
@@ -217,20 +235,20 @@ static inline void give_back_locked(struct shmipc_channel *ch, uint32_t slice)
 	store_release(&ch->own.returns[index & (ch->geometry.slices - 1)], RETURN_ENTRY(index, slice)); /* (O) */
 }
 
-/* Room was given back. A sleeper that is seen to want it is woken now, another one by consume_flush(). */
-static inline void owe_flush(struct shmipc_channel *ch)
+/* Room was given back, and is to be seen. A sleeper that is seen to want it is woken now, another one by consume_flush(). */
+static inline void owe_flush(struct shmipc_channel *ch, bool shown)
 {
 	store_relaxed(&ch->in.flush_owed, true);
-	if (unlikely(doorbell_asks(&ch->bell, SEQ_ASLEEP | SEQ_SPACE)))
+	if (unlikely(shown && doorbell_asks(&ch->bell, SEQ_ASLEEP | SEQ_SPACE)))
 		consume_flush(ch);
 }
 
-static inline void step_on(struct shmipc_channel *ch)
+static inline bool step_on(struct shmipc_channel *ch)
 {
 	count(&ch->own.tool->messages_received, 1);
 	count(&ch->own.tool->bytes_received, ch->in.size);
 	ch->in.peeked = false;
-	step_over_slot(ch);
+	return step_over_slot(ch);
 }
 
 apart int consume_give_back(struct shmipc_channel *ch, uint32_t message_slice)
@@ -260,6 +278,7 @@ apart int consume_give_back(struct shmipc_channel *ch, uint32_t message_slice)
 
 int shmipc_channel_release(struct shmipc_channel *ch, struct shmipc_message *message)
 {
+	bool shown = false;
 	int r = check_usable(ch);
 
 	if (unlikely(r))
@@ -270,9 +289,10 @@ int shmipc_channel_release(struct shmipc_channel *ch, struct shmipc_message *mes
 		lock_take(&ch->in.lock);
 		give_back_locked(ch, number_of(ch->in.slice));
 		lock_release(&ch->in.lock);
+		shown = true; /* a slice may be all that the producer waits for */
 	}
-	step_on(ch);
-	owe_flush(ch);
+	shown |= step_on(ch);
+	owe_flush(ch, shown);
 	return 0;
 }
 
@@ -300,7 +320,6 @@ int shmipc_channel_keep(struct shmipc_channel *ch, struct shmipc_message *messag
 	lock_release(&ch->in.lock);
 	if (again) /* lent again before it was given back */
 		return break_channel(ch);
-	step_on(ch);
-	owe_flush(ch);
+	owe_flush(ch, step_on(ch));
 	return 0;
 }

@@ -152,7 +152,7 @@ static void unpark_locked(struct shmipc_session *session)
 
 static void free_forgotten(struct shmipc_session *session, struct piece *piece)
 {
-	tally(&session->private_consumed, charge(piece->size));
+	tally(&session->private_consumed, piece->charge);
 	free(piece);
 }
 
@@ -167,6 +167,7 @@ int fallback_expect(struct shmipc_session *session, uint32_t id, uint32_t size, 
 	if (!p)
 		return -ENOMEM;
 	p->size = size;
+	p->charge = p->owed = (uint32_t)charge(size);
 	p->last = last;
 	p->small = true;
 	p->id = id;

@@ -52,9 +52,21 @@ static void append_locked(struct shmipc_stream *stream, struct piece *piece, str
 	piece->next = NULL;
 	*stream->queue_end = piece;
 	stream->queue_end = &piece->next;
+	stream->gathering = piece->spare && !load_relaxed(&stream->in_place) ? piece : NULL;
 	count(&stream->bytes_received, piece->size);
 	count(&stream->messages_received, 1);
 	show_locked(stream, roused);
+}
+
+/* A small message, behind others that its reader did not get to. */
+static bool gather_locked(struct shmipc_stream *stream, const struct shmipc_message *m, struct waiter **roused)
+{
+	if (!stream->gathering || !piece_append_locked(stream->gathering, m))
+		return false;
+	count(&stream->bytes_received, m->size);
+	count(&stream->messages_received, 1);
+	show_locked(stream, roused);
+	return true;
 }
 
 /* The peer's direction has ended, or everything has. */
@@ -86,12 +98,11 @@ static int take_data_locked(struct shmipc_stream *stream, struct shmipc_message 
 	struct shmipc_session *session = stream->session;
 	struct piece *piece;
 
-	if (!m->size && !(m->kind & MSG_LAST))
-		return 0; /* it opened the stream, or ended it, and that was all */
 	piece = piece_create_locked(session, small ? m->size : 0);
 	if (!piece)
 		return -ENOMEM;
 	piece->size = (uint32_t)m->size;
+	piece->charge = piece->owed = (uint32_t)charge(m->size);
 	piece->last = m->kind & MSG_LAST;
 	piece->small = small;
 	if (small) {
@@ -106,56 +117,69 @@ static int take_data_locked(struct shmipc_stream *stream, struct shmipc_message 
 	return 0;
 }
 
-/* DATA and FALLBACK: bytes for a stream, or NULL: it is gone. */
-static int take_bytes_locked(struct shmipc_session *session, struct shmipc_stream *stream, struct shmipc_message *m,
-			     struct waiter **roused)
+/* So many bytes come through the socket, for a stream, or NULL: it is gone. */
+static int take_fallback_locked(struct shmipc_session *session, struct shmipc_stream *stream,
+				const struct shmipc_message *m, struct waiter **roused)
 {
-	bool fallback = (m->kind & MSG_WHAT) == MSG_FALLBACK;
-	bool gone = !stream || load_relaxed(&stream->flags) & (STREAM_RESET | STREAM_CLOSED), small;
 	struct piece *piece;
 	uint32_t n;
 	int r;
 
-	if (fallback) {
-		if (m->size != sizeof(n))
-			return -EBADMSG;
-		memcpy(&n, m->data, sizeof(n));
-		r = receive_small(session, n);
-		if (!r)
-			r = fallback_expect(session, m->tag, n, m->kind & MSG_LAST, &piece);
-		if (r)
-			return r;
-		session_fell_back(session);
-		tally(&session->record->fallback_received, 1);
-		tally(&session->record->fallback_received_bytes, n);
-		if (gone) {
-			fallback_forget(session, piece);
-			return 0;
-		}
-		if (!piece->data) {
-			piece->stream = stream;
-			stream->parked++;
-		}
-		append_locked(stream, piece, roused);
+	if (m->size != sizeof(n))
+		return -EBADMSG;
+	memcpy(&n, m->data, sizeof(n));
+	r = receive_small(session, n);
+	if (!r)
+		r = fallback_expect(session, m->tag, n, m->kind & MSG_LAST, &piece);
+	if (r)
+		return r;
+	session_fell_back(session);
+	tally(&session->record->fallback_received, 1);
+	tally(&session->record->fallback_received_bytes, n);
+	if (!stream) {
+		fallback_forget(session, piece);
 		return 0;
 	}
-	small = m->size <= SMALL_MAX;
-	r = small ? receive_small(session, m->size) : 0;
-	if (!r && gone) {
+	if (!piece->data) {
+		piece->stream = stream;
+		stream->parked++;
+	}
+	append_locked(stream, piece, roused);
+	return 0;
+}
+
+/* Likewise, bytes that are here. */
+static int take_bytes_locked(struct shmipc_session *session, struct shmipc_stream *stream, struct shmipc_message *m,
+			     struct waiter **roused)
+{
+	bool small = m->size <= SMALL_MAX;
+	int r = small ? receive_small(session, m->size) : 0;
+
+	if (r)
+		return r;
+	if (!stream) {
 		if (small)
 			drop_small(session, m->size);
-		return r;
+		return 0;
 	}
-	if (!r)
-		r = take_data_locked(stream, m, small);
-	if (!r && session->fresh) {
-		append_locked(stream, session->fresh, roused);
-	} else if (!r && small) {
-		/* No bytes: there is nothing to read, and nobody to give the charge back. */
-		drop_small(session, m->size);
+	if (!m->size && !(m->kind & MSG_LAST)) {
+		/* It opened the stream, or ended it: there is nothing to read, and nobody to give the charge back. */
+		drop_small(session, 0);
 		atomic_fetch_add_explicit(&stream->consumed, charge(0), memory_order_relaxed);
+		return 0;
 	}
+	if (small && gather_locked(stream, m, roused))
+		return 0;
+	r = take_data_locked(stream, m, small);
+	if (!r)
+		append_locked(stream, session->fresh, roused);
 	return r;
+}
+
+/* What is left of a stream that nobody reads any more is dropped. */
+static struct shmipc_stream *reader_of(struct shmipc_stream *stream)
+{
+	return stream && !(load_relaxed(&stream->flags) & (STREAM_RESET | STREAM_CLOSED)) ? stream : NULL;
 }
 
 static int take_window_locked(struct shmipc_session *session, struct shmipc_stream *stream,
@@ -231,7 +255,10 @@ static int take_message_locked(struct shmipc_session *session, struct shmipc_mes
 	switch (m->kind & MSG_WHAT) {
 	case MSG_DATA:
 	case MSG_FALLBACK:
-		r = take_bytes_locked(session, stream, m, roused);
+		if ((m->kind & MSG_WHAT) == MSG_DATA)
+			r = take_bytes_locked(session, reader_of(stream), m, roused);
+		else
+			r = take_fallback_locked(session, reader_of(stream), m, roused);
 		if (!r && stream && m->kind & MSG_END)
 			note_end_locked(stream, STREAM_GOT_END, roused);
 		return r;

@@ -75,9 +75,10 @@ enum {
 #define CONTROL_MAX 4
 /* Bytes of one frame in the control socket. */
 #define FALLBACK_BYTES 32768u
-/* Bytes of pieces that are used again, and how many are kept for that. */
-#define PIECE_SPARE SHMIPC_INLINE_MAX
-#define SPARES_MAX 512u
+/* Bytes of pieces that are used again, and messages that can gather in one; and how many pieces are kept for that. */
+#define PIECE_SPARE 1024u
+#define PIECE_MARKS 32u
+#define SPARES_MAX 64u
 /* How long they may take behind the slot that announced them. */
 #define PARKED_NS 1000000000ll
 /* Charge of small messages held for readers from which on they are given a chance to read. */
@@ -97,21 +98,26 @@ struct session_limits {
 	uint32_t streams_max;
 };
 
-/* Bytes that arrived. */
+/*
+ * Bytes that arrived: of one message; or of several small ones of a stream, one behind the other, so that a reader who is
+ * behind takes many at a time.
+ */
 struct piece {
 	struct piece *next;
 	struct piece **link;	   /* in stream->pinned */
 	const unsigned char *data; /* in bytes[], or in the peer's lane; NULL: on its way through the socket */
 	uint32_t size, taken;	   /* bytes, and how many of them were read */
+	uint32_t charge, owed;	   /* of all in it; and of that, what the window was not credited with yet */
 	uint32_t slice;		   /* kept in the channel; IN_SLOT: private */
-	bool last;		   /* a message ends here */
+	uint16_t marks, passed;	   /* of mark[], and how many of them were read past */
+	bool last;		   /* a message ends with the last byte */
 	bool small;		   /* counts as private memory */
-	bool credited;		   /* the window was credited with it already */
 	bool spare;		   /* of PIECE_SPARE bytes, to be used again */
 	/* On its way through the socket: */
 	uint32_t id;
 	struct shmipc_stream *stream; /* NULL: gone */
 	struct piece *parked_next;
+	uint16_t mark[PIECE_MARKS]; /* where messages end, but for the one that ends with the last byte */
 	unsigned char bytes[];
 };
 
@@ -213,10 +219,12 @@ struct shmipc_stream {
 	_Atomic uint64_t consumed_direct; /* charge, without a piece */
 	_Atomic uint64_t consumed;	  /* charge, by way of pieces; by any thread */
 	_Atomic uint64_t told;		  /* of both, what the peer was told */
+	_Atomic bool in_place;		  /* reads where the bytes are: each message in a piece of its own */
 
 	/* Under session->lock: */
 	struct piece *queue, **queue_end;
-	_Atomic bool queued; /* read anywhere */
+	struct piece *gathering; /* the last of the queue, where it can take more; or NULL */
+	_Atomic bool queued;	 /* read anywhere */
 	struct piece *pinned;
 	uint32_t pinned_count;
 	uint32_t parked;				    /* pieces in the queue that are still on their way */
@@ -504,6 +512,12 @@ struct piece *piece_create(size_t room);
 /* For a message that is harvested: one that was used before, where there is one. Under session->lock. */
 struct piece *piece_create_locked(struct shmipc_session *session, size_t room);
 /* Pieces to be used again, linked by next; as many as are worth keeping. Under session->lock. */
+/* A small message behind those in @piece, if it fits. Under session->lock. */
+bool piece_append_locked(struct piece *piece, const struct shmipc_message *m);
+/* The reader's: one more message was read, and others of @piece were not. What the window is to be credited with. */
+uint32_t piece_pass(struct piece *piece);
+/* The reader's: the first of several messages in @piece, in a piece of its own. */
+struct piece *piece_split(struct piece *piece);
 void piece_spare_locked(struct shmipc_session *session, struct piece *pieces);
 void piece_free(struct piece *pieces);
 /* All of it was read: give everything back. By any thread, not under out_lock. */

@@ -325,7 +325,7 @@ static cold int follow(struct shmipc_session *session, struct waiter *w, int64_t
 	if (!enter(session, w))
 		return 0;
 	if (session->pays)
-		process_membarrier(); /* (D) */
+		process_membarrier_threads(); /* (D) */
 	else
 		full_barrier();
 	tally(&session->counts.follows, 1);

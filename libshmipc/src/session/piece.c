@@ -3,8 +3,17 @@
  * piece.c - what arrived and is to be given back: memory, the peer's slice, its window, its credit
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "internal.h"
+
+/* But for its bytes, and the marks that it has none of. */
+static void init_piece(struct piece *piece, bool spare)
+{
+	memset(piece, 0, offsetof(struct piece, mark));
+	piece->slice = IN_SLOT;
+	piece->spare = spare;
+}
 
 struct piece *piece_create(size_t room)
 {
@@ -12,7 +21,7 @@ struct piece *piece_create(size_t room)
 
 	if (!piece)
 		return NULL;
-	*piece = (struct piece){ .slice = IN_SLOT };
+	init_piece(piece, false);
 	return piece;
 }
 
@@ -30,8 +39,60 @@ struct piece *piece_create_locked(struct shmipc_session *session, size_t room)
 	}
 	session->spare = piece->next;
 	session->spares--;
-	*piece = (struct piece){ .slice = IN_SLOT, .spare = true };
+	init_piece(piece, true);
 	return piece;
+}
+
+bool piece_append_locked(struct piece *piece, const struct shmipc_message *m)
+{
+	if (m->size > PIECE_SPARE - piece->size || piece->marks == PIECE_MARKS)
+		return false;
+	if (piece->last)
+		piece->mark[piece->marks++] = (uint16_t)piece->size;
+	memcpy(piece->bytes + piece->size, m->data, m->size);
+	piece->size += (uint32_t)m->size;
+	piece->charge += (uint32_t)charge(m->size);
+	piece->owed += (uint32_t)charge(m->size);
+	piece->last = m->kind & MSG_LAST;
+	return true;
+}
+
+/* What the message that ends at the next mark costs. */
+static uint32_t cost_of_next(const struct piece *piece)
+{
+	uint32_t start = piece->passed ? piece->mark[piece->passed - 1] : 0;
+
+	return (uint32_t)charge(piece->mark[piece->passed] - start);
+}
+
+uint32_t piece_pass(struct piece *piece)
+{
+	uint32_t owed = cost_of_next(piece);
+
+	if (owed > piece->owed)
+		owed = piece->owed;
+	piece->owed -= owed;
+	piece->passed++;
+	return owed;
+}
+
+struct piece *piece_split(struct piece *piece)
+{
+	uint32_t size = piece->mark[piece->passed] - piece->taken;
+	struct piece *first = piece_create(size);
+
+	if (!first)
+		return NULL;
+	memcpy(first->bytes, piece->data + piece->taken, size);
+	first->data = first->bytes;
+	first->size = size;
+	first->last = true;
+	first->small = true;
+	first->charge = cost_of_next(piece);
+	first->owed = piece_pass(piece);
+	piece->charge -= first->charge;
+	piece->taken += size;
+	return first;
 }
 
 void piece_spare_locked(struct shmipc_session *session, struct piece *pieces)
@@ -67,9 +128,9 @@ void piece_consume(struct shmipc_stream *stream, struct piece *piece)
 	if (piece->slice != IN_SLOT)
 		consume_give_back(session->channel, piece->slice);
 	if (piece->small)
-		tally(&session->private_consumed, charge(piece->size));
-	if (!piece->credited)
-		tally(&stream->consumed, charge(piece->size));
+		tally(&session->private_consumed, piece->charge);
+	if (piece->owed)
+		tally(&stream->consumed, piece->owed);
 	free(piece);
 }
 

@@ -30,8 +30,10 @@ static void take_queue(struct shmipc_stream *stream)
 		end = &(*end)->next;
 	stream->queue = *end; /* bytes that are still on their way stay */
 	*end = NULL;
-	if (!stream->queue)
+	if (!stream->queue) {
 		stream->queue_end = &stream->queue;
+		stream->gathering = NULL;
+	}
 	store_relaxed(&stream->queued, false);
 	lock_release(&session->lock);
 }
@@ -96,19 +98,16 @@ struct consumed {
 	uint64_t of_stream, of_private;
 };
 
-/* Bytes of the first piece were read. */
-static inline void advance(struct shmipc_stream *stream, size_t n, struct consumed *consumed)
+/* All of the first piece was read. */
+static inline void step_over(struct shmipc_stream *stream, struct consumed *consumed)
 {
 	struct piece *piece = stream->mine;
 
-	piece->taken += (uint32_t)n;
-	if (piece->taken < piece->size)
-		return;
 	stream->mine = piece->next;
 	if (piece->slice != IN_SLOT)
 		consume_give_back(stream->session->channel, piece->slice);
-	consumed->of_private += piece->small ? charge(piece->size) : 0;
-	consumed->of_stream += piece->credited ? 0 : charge(piece->size);
+	consumed->of_private += piece->small ? piece->charge : 0;
+	consumed->of_stream += piece->owed;
 	if (piece->spare) {
 		piece->next = stream->spent;
 		stream->spent = piece;
@@ -134,24 +133,50 @@ static void spare_spent(struct shmipc_stream *stream)
 	lock_release(&stream->session->lock);
 }
 
+/* Bytes of the first piece were read. Whether a message ended with them. */
+static inline bool advance(struct shmipc_stream *stream, size_t n, bool by_message, struct consumed *consumed)
+{
+	struct piece *piece = stream->mine;
+	bool ended;
+
+	piece->taken += (uint32_t)n;
+	if (by_message && piece->passed < piece->marks) {
+		ended = piece->mark[piece->passed] == piece->taken;
+		if (ended)
+			consumed->of_stream += piece_pass(piece);
+		return ended;
+	}
+	if (piece->taken == piece->size) {
+		ended = piece->last;
+		step_over(stream, consumed);
+		return ended;
+	}
+	while (piece->passed < piece->marks && piece->mark[piece->passed] <= piece->taken)
+		consumed->of_stream += piece_pass(piece);
+	return false;
+}
+
+/* Where to stop in @piece. */
+static inline uint32_t stop_of(const struct piece *piece, bool by_message)
+{
+	return by_message && piece->passed < piece->marks ? piece->mark[piece->passed] : piece->size;
+}
+
 /* As much as is in `mine`; to NULL: nowhere. Stops behind a message if @last, and says so there. */
 static size_t copy_mine(struct shmipc_stream *stream, unsigned char *to, size_t size, int *last)
 {
 	struct consumed consumed = { 0 };
 	struct piece *piece;
 	size_t done = 0, n;
-	bool ends;
 
 	while ((piece = stream->mine) && (done < size || piece->taken == piece->size)) {
-		n = piece->size - piece->taken;
+		n = stop_of(piece, last) - piece->taken;
 		if (n > size - done)
 			n = size - done;
 		if (to && n)
 			memcpy(to + done, piece->data + piece->taken, n);
 		done += n;
-		ends = piece->last && piece->taken + n == piece->size;
-		advance(stream, n, &consumed);
-		if (last && ends) {
+		if (advance(stream, n, last, &consumed) && last) {
 			*last = 1;
 			break;
 		}
@@ -163,12 +188,12 @@ static size_t copy_mine(struct shmipc_stream *stream, unsigned char *to, size_t 
 	return done;
 }
 
-/* Bytes from the middle of the first piece. */
+/* Bytes from the middle of a message. */
 static inline bool read_quickly(struct shmipc_stream *stream, void *data, size_t size)
 {
 	struct piece *piece = stream->mine;
 
-	if (size >= piece->size - piece->taken)
+	if (size >= stop_of(piece, true) - piece->taken)
 		return false;
 	memcpy(data, piece->data + piece->taken, size);
 	piece->taken += (uint32_t)size;
@@ -288,6 +313,18 @@ ssize_t shmipc_stream_discard(struct shmipc_stream *stream, size_t size, int64_t
 	return done || r > 0 ? (ssize_t)done : r;
 }
 
+/* The first message, or part of one, that arrived. Where many gathered it is taken from among them, and no more gather. */
+static struct piece *take_first(struct shmipc_stream *stream)
+{
+	struct piece *piece = stream->mine;
+
+	store_relaxed(&stream->in_place, true);
+	if (piece->passed < piece->marks)
+		return piece_split(piece);
+	stream->mine = piece->next;
+	return piece;
+}
+
 int shmipc_stream_receive(struct shmipc_stream *stream, struct shmipc_piece *piece, int64_t deadline)
 {
 	struct waiter w = { .stream = stream, .wants = WAIT_READ };
@@ -299,8 +336,9 @@ int shmipc_stream_receive(struct shmipc_stream *stream, struct shmipc_piece *pie
 		r = await(stream, &w, deadline);
 	if (r)
 		return r > 0 ? 0 : r;
-	p = stream->mine;
-	stream->mine = p->next;
+	p = take_first(stream);
+	if (!p)
+		return -ENOMEM;
 	piece->data = p->data + p->taken;
 	piece->size = p->size - p->taken;
 	piece->last = p->last;
@@ -365,10 +403,10 @@ static void credit(struct shmipc_stream *stream)
 	struct piece *piece;
 
 	for (piece = stream->mine; piece; piece = piece->next) {
-		if (piece->credited)
+		if (!piece->owed)
 			continue;
-		piece->credited = true;
-		tally(&stream->consumed, charge(piece->size));
+		tally(&stream->consumed, piece->owed);
+		piece->owed = 0;
 	}
 	piece_tell(stream);
 }

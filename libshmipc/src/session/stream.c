@@ -343,7 +343,7 @@ static void drop_pieces(struct shmipc_stream *stream)
 	lists[0] = stream->mine;
 	lists[1] = stream->queue;
 	lists[2] = stream->pinned;
-	stream->mine = stream->queue = stream->pinned = NULL;
+	stream->mine = stream->queue = stream->pinned = stream->gathering = NULL;
 	for (piece = lists[1]; piece; piece = piece->next)
 		piece->stream = NULL;
 	lock_release(&session->lock);

@@ -65,6 +65,25 @@ static inline void spin_pause(void)
 #endif
 }
 
+/* Ask for a line that is soon to be read. */
+static inline void fetch(const void *p)
+{
+	__builtin_prefetch(p);
+}
+
+/*
+ * Ask for a line that is soon to be written, out of every other processor's cache. Compilers make no prefetchw of a prefetch to
+ * write unless told what processor it is for; those that do not know the instruction take it for a nop.
+ */
+static inline void fetch_to_write(const void *p)
+{
+#if defined(__x86_64__)
+	__asm__ __volatile__("prefetchw %0" : : "m"(*(const char *)p));
+#else
+	__builtin_prefetch(p, 1);
+#endif
+}
+
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 #define cold __attribute__((cold, noinline))
