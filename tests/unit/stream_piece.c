@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * stream_piece.c - tests of writing and reading in place: reserve, submit and cancel; receive and release
+ * stream_piece.c - tests of writing and reading in place: reserve, submit and cancel; receive, release and reuse
  */
 #include <stdlib.h>
 #include <string.h>
@@ -374,6 +374,52 @@ static void receive_without_a_message_is_eagain_or_etimedout(struct pair *pair)
 	ends_close(pair, &ends);
 }
 
+static void what_was_read_becomes_the_reply(struct pair *pair)
+{
+	static const size_t requests[] = { 1, 64, 112, 113, 4096, 5000, 300000 };
+	struct ends ends = open_one(pair);
+	struct shmipc_buffer buffer;
+	struct shmipc_piece piece;
+	uint32_t i;
+
+	for (i = 0; i < sizeof(requests) / sizeof(*requests); i++) {
+		size_t size = requests[i];
+
+		submit(ends.near, size, i);
+		piece = receive(ends.far, size, i);
+		assert_code(shmipc_stream_reuse(ends.far, &piece, size - 1, &buffer, FAR), -EINVAL);
+		assert_code(shmipc_stream_reuse(ends.far, &piece, size + 10, &buffer, FAR), 0);
+		assert_true(buffer.size >= size + 10);
+		assert_true(pattern_is(buffer.data, size, i));
+		assert_int_equal(stream_stats_of(ends.far).pinned, 0);
+		pattern_fill(buffer.data, size + 10, i + 100);
+		assert_code(shmipc_stream_submit(ends.far, &buffer, size + 10, 0, FAR), 0);
+		pattern_read(ends.near, size + 10, i + 100);
+		assert_code(shmipc_stream_reuse(ends.far, &piece, size, &buffer, FAR), -EINVAL); /* released */
+	}
+	ends_close(pair, &ends);
+}
+
+static void what_cannot_become_the_reply_now_is_still_held(struct pair *pair)
+{
+	struct ends ends = open_one(pair);
+	struct shmipc_buffer open, buffer;
+	struct shmipc_piece piece;
+
+	submit(ends.near, 5000, 1);
+	piece = receive(ends.far, 5000, 1);
+	assert_code(shmipc_stream_reserve(ends.far, 100, &open, FAR), 0);
+	assert_code(shmipc_stream_reuse(ends.far, &piece, 5000, &buffer, FAR), -EALREADY);
+	assert_code(shmipc_stream_cancel(ends.far, &open), 0);
+	fill_up(ends.far, 30000);
+	fill_up(ends.far, 64);
+	assert_code(shmipc_stream_reuse(ends.far, &piece, 5000, &buffer, 0), -EAGAIN);
+	assert_int_equal(stream_stats_of(ends.far).pinned, 1);
+	assert_true(pattern_is(piece.data, 5000, 1));
+	assert_code(shmipc_stream_release(ends.far, &piece), 0);
+	ends_close(pair, &ends);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -395,6 +441,8 @@ int main(int argc, char **argv)
 		ON_BOTH(a_rest_of_a_message_is_received_where_reading_left_off),
 		ON_BOTH(the_pieces_of_a_large_write_say_which_is_the_last),
 		ON_BOTH(receive_without_a_message_is_eagain_or_etimedout),
+		ON_BOTH(what_was_read_becomes_the_reply),
+		ON_BOTH(what_cannot_become_the_reply_now_is_still_held),
 	};
 
 	return RUN_TESTS(tests, argc, argv);

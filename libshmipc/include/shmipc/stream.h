@@ -217,6 +217,21 @@ int shmipc_stream_receive(struct shmipc_stream *stream, struct shmipc_piece *pie
 int shmipc_stream_release(struct shmipc_stream *stream, struct shmipc_piece *piece);
 
 /**
+ * shmipc_stream_reuse - make of what was read the beginning of the reply
+ * @piece: from receive; released on success
+ * @size: most bytes the reply will have, at least those of @piece
+ * @buffer: as reserve fills it, with the bytes of @piece in front; to be changed at will, then submitted
+ * @deadline: latest return, where there is no room
+ *
+ * For a reply that is the request with some of it changed. The memory of @piece is the peer's, which nobody else writes to: so
+ * this copies it once, into the lane of this side. Since 0.1.
+ *
+ * Returns as reserve; after an error @piece is still held. -EINVAL: @piece was released, or @size.
+ */
+int shmipc_stream_reuse(struct shmipc_stream *stream, struct shmipc_piece *piece, size_t size, struct shmipc_buffer *buffer,
+			int64_t deadline);
+
+/**
  * shmipc_stream_peek - look at bytes without taking them
  * @min: wait for so many, contiguous; at least 1, at most half the window
  * @data: where their address goes; valid until the next call that reads from the stream

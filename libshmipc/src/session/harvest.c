@@ -52,20 +52,21 @@ static void append_locked(struct shmipc_stream *stream, struct piece *piece, str
 	piece->next = NULL;
 	*stream->queue_end = piece;
 	stream->queue_end = &piece->next;
-	stream->gathering = piece->spare && !load_relaxed(&stream->in_place) ? piece : NULL;
+	stream->gathering = piece->spare && piece->small && !load_relaxed(&stream->in_place) ? piece : NULL;
 	count(&stream->bytes_received, piece->size);
 	count(&stream->messages_received, 1);
 	show_locked(stream, roused);
 }
 
 /* A small message, behind others that its reader did not get to. */
-static bool gather_locked(struct shmipc_stream *stream, const struct shmipc_message *m, struct waiter **roused)
+static inline bool gather_locked(struct shmipc_stream *stream, const struct shmipc_message *m, struct waiter **roused)
 {
 	if (!stream->gathering || !piece_append_locked(stream->gathering, m))
 		return false;
 	count(&stream->bytes_received, m->size);
 	count(&stream->messages_received, 1);
-	show_locked(stream, roused);
+	if (unlikely(!load_relaxed(&stream->queued) || stream->has_callbacks))
+		show_locked(stream, roused);
 	return true;
 }
 

@@ -10,7 +10,8 @@
  *	outbox.c	what leaves: the produce lock, credit, control messages that wait for a slot
  *	fallback.c	bytes through the control socket
  *	stream.c	open, accept, end, reset, close
- *	write.c		write, reserve, submit, and what SHMIPC_MORE holds back
+ *	write.c		write, and what SHMIPC_MORE holds back
+ *	reserve.c	writing in place: reserve, submit, reuse
  *	read.c		read, and its kin
  *	piece.c		what arrived and was not read
  *	callback.c	process, and running callbacks
@@ -41,6 +42,8 @@
  */
 #ifndef SHMIPC_SESSION_INTERNAL_H
 #define SHMIPC_SESSION_INTERNAL_H
+
+#include <string.h>
 
 #include "../channel/endpoint.h"
 #include "../lock.h"
@@ -78,7 +81,7 @@ enum {
 /* Bytes of pieces that are used again, and messages that can gather in one; and how many pieces are kept for that. */
 #define PIECE_SPARE 1024u
 #define PIECE_MARKS 32u
-#define SPARES_MAX 64u
+#define SPARES_MAX 128u
 /* How long they may take behind the slot that announced them. */
 #define PARKED_NS 1000000000ll
 /* Charge of small messages held for readers from which on they are given a chance to read. */
@@ -319,10 +322,11 @@ struct shmipc_session {
 	unsigned char parked_header[16];
 	uint32_t parked_got; /* bytes of the header, then of the first piece */
 	int64_t parked_until;
-	_Atomic bool missed; /* an event found another thread leading; read and written anywhere */
-	bool roused;	     /* others have something to read since they last had a chance to */
-	bool armed;	     /* for the loop's descriptor */
-	bool masked;	     /* and that is left out of the loop's epoll, while a thread blocks */
+	_Atomic bool missed;   /* an event found another thread leading; read and written anywhere */
+	_Atomic uint32_t asks; /* events that the leader sleeps for; 0: it does not; read anywhere */
+	bool roused;	       /* others have something to read since they last had a chance to */
+	bool armed;	       /* for the loop's descriptor */
+	bool masked;	       /* and that is left out of the loop's epoll, while a thread blocks */
 	_Atomic uint64_t leads;
 
 	_Alignas(LAYOUT_LINE) struct lock out_lock;
@@ -512,10 +516,6 @@ struct piece *piece_create(size_t room);
 /* For a message that is harvested: one that was used before, where there is one. Under session->lock. */
 struct piece *piece_create_locked(struct shmipc_session *session, size_t room);
 /* Pieces to be used again, linked by next; as many as are worth keeping. Under session->lock. */
-/* A small message behind those in @piece, if it fits. Under session->lock. */
-bool piece_append_locked(struct piece *piece, const struct shmipc_message *m);
-/* The reader's: one more message was read, and others of @piece were not. What the window is to be credited with. */
-uint32_t piece_pass(struct piece *piece);
 /* The reader's: the first of several messages in @piece, in a piece of its own. */
 struct piece *piece_split(struct piece *piece);
 void piece_spare_locked(struct shmipc_session *session, struct piece *pieces);
@@ -549,6 +549,51 @@ static inline bool stream_fits_window(const struct shmipc_stream *stream, uint64
 	uint64_t window = stream->session->peer.window;
 
 	return likely(out + need <= window) || out < window / 4;
+}
+
+/* A small message behind those in @piece, if it fits. Under session->lock. */
+static inline bool piece_append_locked(struct piece *piece, const struct shmipc_message *m)
+{
+	if (m->size > PIECE_SPARE - piece->size || piece->marks == PIECE_MARKS)
+		return false;
+	if (piece->last)
+		piece->mark[piece->marks++] = (uint16_t)piece->size;
+	memcpy(piece->bytes + piece->size, m->data, m->size);
+	piece->size += (uint32_t)m->size;
+	piece->charge += (uint32_t)charge(m->size);
+	piece->owed += (uint32_t)charge(m->size);
+	piece->last = m->kind & MSG_LAST;
+	return true;
+}
+
+/* What the message that ends at the next mark costs. */
+static inline uint32_t piece_cost_of_next(const struct piece *piece)
+{
+	uint32_t start = piece->passed ? piece->mark[piece->passed - 1] : 0;
+
+	return (uint32_t)charge(piece->mark[piece->passed] - start);
+}
+
+/* The reader's: one more message was read, and others of @piece were not. What the window is to be credited with. */
+static inline uint32_t piece_pass(struct piece *piece)
+{
+	uint32_t owed = piece_cost_of_next(piece);
+
+	if (unlikely(owed > piece->owed))
+		owed = piece->owed;
+	piece->owed -= owed;
+	piece->passed++;
+	return owed;
+}
+
+/* Likewise, all messages that end where the reader is. */
+static inline uint32_t piece_pass_read(struct piece *piece)
+{
+	uint32_t owed = 0;
+
+	while (piece->passed < piece->marks && piece->mark[piece->passed] <= piece->taken)
+		owed += piece_pass(piece);
+	return owed;
 }
 
 static inline void stream_touch(struct shmipc_stream *stream)

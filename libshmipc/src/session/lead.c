@@ -19,6 +19,14 @@
  * as long as its own wish is not fulfilled, so a thread that exchanges messages with the peer all alone never makes a
  * futex call.
  *
+ * leader that sleeps                         thread that waits for room, and follows
+ *   STORE asks                    (G)          STORE room_wanted               (C)
+ *   barrier                       (B)          barrier                         (D)
+ *   LOAD room_wanted: more: again              LOAD asks: not for room: kick it
+ *   sleep; STORE asks, 0
+ *
+ * (G) against (C): a leader that sleeps asks for room if anybody wants it, or is kicked.
+ *
  * (E) against (F), likewise: the loop's thread that an event woke, and that cannot lead, leaves word and tries again.
  * The event may be of a message that came after the leader had looked, and armed: nothing else would bring it in, since
  * an edge is told of once.
@@ -209,15 +217,21 @@ static cold void pass_missed(struct shmipc_session *session)
 		callback_wake(session);
 }
 
+/* (B): where followers pay for it, nothing. */
+static inline void lead_barrier(const struct shmipc_session *session)
+{
+	if (likely(session->pays))
+		compiler_barrier();
+	else
+		full_barrier();
+}
+
 static inline void leave(struct shmipc_session *session)
 {
 	if (unlikely(load_acquire(&session->loop_fd) >= 0))
 		arm(session);
 	store_release(&session->lead, false); /* (A) */
-	if (likely(session->pays))
-		compiler_barrier();
-	else
-		full_barrier(); /* (B) */
+	lead_barrier(session);		      /* (B) */
 	if (unlikely(load_relaxed(&session->followed)))
 		hand_on(session);
 	if (unlikely(load_relaxed(&session->loop_fd) >= 0))
@@ -229,10 +243,23 @@ void lead_leave(struct shmipc_session *session)
 	leave(session);
 }
 
+/* What to sleep for, and that followers know it. */
+static inline unsigned int announce_events(struct shmipc_session *session, const struct waiter *w)
+{
+	unsigned int own = w->wants & WAIT_ROOM ? SHMIPC_WRITABLE : 0, events;
+
+	do {
+		events = wanted_events(session) | own;
+		store_relaxed(&session->asks, events); /* (G) */
+		lead_barrier(session);		       /* (B) */
+	} while (unlikely(wanted_events(session) & ~events));
+	return events;
+}
+
 /* Sleep in the channel. 1: a message came; 0: something did; or -errno. */
 static int sleep_leading(struct shmipc_session *session, const struct waiter *w, int64_t deadline)
 {
-	unsigned int events = wanted_events(session) | (w->wants & WAIT_ROOM ? SHMIPC_WRITABLE : 0);
+	unsigned int events = announce_events(session, w);
 	int64_t until = deadline;
 	int r;
 
@@ -244,6 +271,7 @@ static int sleep_leading(struct shmipc_session *session, const struct waiter *w,
 			until = deadline;
 	}
 	r = shmipc_channel_wait(session->channel, events, until);
+	store_relaxed(&session->asks, 0);
 	if (likely(r == SHMIPC_READABLE))
 		return 1;
 	if (r > 0 && r & SHMIPC_WRITABLE)
@@ -329,7 +357,7 @@ static cold int follow(struct shmipc_session *session, struct waiter *w, int64_t
 	else
 		full_barrier();
 	tally(&session->counts.follows, 1);
-	if (w->wants & WAIT_ROOM)
+	if (w->wants & WAIT_ROOM && !(load_relaxed(&session->asks) & SHMIPC_WRITABLE))
 		shmipc_channel_kick(session->channel); /* the leader is to ask for room too */
 	while (load_relaxed(&session->lead) /* (E) */ && !load_acquire(&w->word) && !r)
 		r = futex_sleep(&w->word, 0, FUTEX_IN_PROCESS, deadline);

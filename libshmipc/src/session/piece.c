@@ -43,39 +43,6 @@ struct piece *piece_create_locked(struct shmipc_session *session, size_t room)
 	return piece;
 }
 
-bool piece_append_locked(struct piece *piece, const struct shmipc_message *m)
-{
-	if (m->size > PIECE_SPARE - piece->size || piece->marks == PIECE_MARKS)
-		return false;
-	if (piece->last)
-		piece->mark[piece->marks++] = (uint16_t)piece->size;
-	memcpy(piece->bytes + piece->size, m->data, m->size);
-	piece->size += (uint32_t)m->size;
-	piece->charge += (uint32_t)charge(m->size);
-	piece->owed += (uint32_t)charge(m->size);
-	piece->last = m->kind & MSG_LAST;
-	return true;
-}
-
-/* What the message that ends at the next mark costs. */
-static uint32_t cost_of_next(const struct piece *piece)
-{
-	uint32_t start = piece->passed ? piece->mark[piece->passed - 1] : 0;
-
-	return (uint32_t)charge(piece->mark[piece->passed] - start);
-}
-
-uint32_t piece_pass(struct piece *piece)
-{
-	uint32_t owed = cost_of_next(piece);
-
-	if (owed > piece->owed)
-		owed = piece->owed;
-	piece->owed -= owed;
-	piece->passed++;
-	return owed;
-}
-
 struct piece *piece_split(struct piece *piece)
 {
 	uint32_t size = piece->mark[piece->passed] - piece->taken;
@@ -88,7 +55,7 @@ struct piece *piece_split(struct piece *piece)
 	first->size = size;
 	first->last = true;
 	first->small = true;
-	first->charge = cost_of_next(piece);
+	first->charge = piece_cost_of_next(piece);
 	first->owed = piece_pass(piece);
 	piece->charge -= first->charge;
 	piece->taken += size;

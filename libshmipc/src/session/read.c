@@ -151,8 +151,7 @@ static inline bool advance(struct shmipc_stream *stream, size_t n, bool by_messa
 		step_over(stream, consumed);
 		return ended;
 	}
-	while (piece->passed < piece->marks && piece->mark[piece->passed] <= piece->taken)
-		consumed->of_stream += piece_pass(piece);
+	consumed->of_stream += piece_pass_read(piece);
 	return false;
 }
 
@@ -188,17 +187,22 @@ static size_t copy_mine(struct shmipc_stream *stream, unsigned char *to, size_t 
 	return done;
 }
 
-/* Bytes from the middle of a message. */
+/* Bytes of the first piece, and not its last. */
 static inline bool read_quickly(struct shmipc_stream *stream, void *data, size_t size)
 {
 	struct piece *piece = stream->mine;
 
-	if (size >= stop_of(piece, true) - piece->taken)
+	if (size >= piece->size - piece->taken)
 		return false;
 	memcpy(data, piece->data + piece->taken, size);
 	piece->taken += (uint32_t)size;
 	count(&stream->bytes_read, size);
-	stream_touch(stream);
+	if (piece->marks) {
+		count(&stream->consumed_direct, piece_pass_read(piece));
+		piece_tell(stream);
+	} else {
+		stream_touch(stream);
+	}
 	return true;
 }
 

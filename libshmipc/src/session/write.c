@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * write.c - writing to a stream: copied, or in place
+ * write.c - writing to a stream
  *
  * The writer's thread. A short message takes one lock and one slot. A long one goes in pieces, each published
  * when it is copied, so that the peer copies out while this side copies in. What SHMIPC_MORE holds
@@ -8,20 +8,11 @@
  * streams which hold back a little do not use up the lane.
  */
 #include <limits.h>
-#include <stdlib.h>
-#include <string.h>
 
-#include "internal.h"
+#include "write.h"
 
 #define IOV_MAX_COUNT 1024
 #define HOLD_MIN 4096u
-
-/* Bytes in several places, and how far they were taken. */
-struct source {
-	const struct iovec *iov;
-	size_t offset; /* in the first of them */
-	size_t left;   /* in all of them */
-};
 
 static void copy_from(struct source *source, void *to, size_t n)
 {
@@ -45,32 +36,7 @@ static void copy_from(struct source *source, void *to, size_t n)
 	}
 }
 
-static int check_writable(const struct shmipc_stream *stream)
-{
-	int r = session_check(stream->session);
-
-	if (unlikely(r))
-		return r;
-	if (unlikely(load_relaxed(&stream->flags) & STREAM_SHUT)) {
-		uint32_t flags = load_acquire(&stream->flags);
-
-		if (!(flags & (STREAM_RESET | STREAM_CLOSED)))
-			return flags & STREAM_PEER_CLOSED ? -EPIPE : -ESHUTDOWN;
-		return stream_error(stream);
-	}
-	return load_acquire(&stream->session->error);
-}
-
-static inline bool fits_window(struct shmipc_stream *stream, size_t size)
-{
-	if (likely(stream_fits_window(stream, charge(size))))
-		return true;
-	stream->need = charge(size);
-	return false;
-}
-
-/* Wait, after a try that said @r, for what was in its way. 0: try again. */
-static int wait_for_way(struct shmipc_stream *stream, int r, uint32_t room, int64_t deadline)
+int write_wait(struct shmipc_stream *stream, int r, uint32_t room, int64_t deadline)
 {
 	struct waiter w = { .stream = stream, .need = stream->need, .room = room };
 
@@ -95,17 +61,7 @@ static int wait_for_way(struct shmipc_stream *stream, int r, uint32_t room, int6
 	r = lead_wait(stream->session, &w, deadline);
 	if (r == -EAGAIN)
 		callback_want_writable(stream, &w);
-	return r ? r : check_writable(stream);
-}
-
-static bool is_exhausted(int r)
-{
-	return r == -EAGAIN || r == -ENOMEM || r == -EDQUOT || r == -ENOSPC;
-}
-
-static bool may_fall_back(const struct shmipc_stream *stream, int r)
-{
-	return unlikely(is_exhausted(r)) && stream->session->options.exhaustion == SHMIPC_EXHAUSTION_FALLBACK;
+	return r ? r : write_check(stream);
 }
 
 /* A message that is small, but not for a slot. Only where memory is what is missing does it fall back. */
@@ -116,9 +72,9 @@ static apart int push_slice_locked(struct shmipc_stream *stream, const void *dat
 	struct shmipc_buffer buffer;
 	int r = produce_alloc(channel, size, &buffer);
 
-	if (unlikely(is_exhausted(r)))
+	if (unlikely(write_is_exhausted(r)))
 		tally(&stream->session->record->exhaustions, 1);
-	if (may_fall_back(stream, r))
+	if (write_may_fall_back(stream, r))
 		return outbox_fall_back_locked(stream, data, size, kind);
 	if (r)
 		return r;
@@ -129,13 +85,12 @@ static apart int push_slice_locked(struct shmipc_stream *stream, const void *dat
 	return r;
 }
 
-/* A whole message, or the last part of one, that is small. */
-static int push_small(struct shmipc_stream *stream, const void *data, size_t size, uint16_t kind, unsigned int flags)
+int write_small(struct shmipc_stream *stream, const void *data, size_t size, uint16_t kind, unsigned int flags)
 {
 	struct shmipc_session *session = stream->session;
 	int r;
 
-	if (unlikely(!fits_window(stream, size)))
+	if (unlikely(!write_fits(stream, size)))
 		return -EXFULL;
 	lock_take(&session->out_lock);
 	r = likely(size <= SHMIPC_INLINE_MAX) ? outbox_push_locked(stream, data, size, kind, flags)
@@ -144,8 +99,7 @@ static int push_small(struct shmipc_stream *stream, const void *data, size_t siz
 	return r;
 }
 
-/* Memory of the lane. -EMSGSIZE: there can never be so much. */
-static int alloc(struct shmipc_stream *stream, size_t size, struct shmipc_buffer *buffer)
+int write_alloc(struct shmipc_stream *stream, size_t size, struct shmipc_buffer *buffer)
 {
 	struct shmipc_session *session = stream->session;
 	int r;
@@ -153,13 +107,13 @@ static int alloc(struct shmipc_stream *stream, size_t size, struct shmipc_buffer
 	lock_take(&session->out_lock);
 	r = produce_alloc(session->channel, size, buffer);
 	lock_release(&session->out_lock);
-	if (unlikely(is_exhausted(r)))
+	if (unlikely(write_is_exhausted(r)))
 		tally(&session->record->exhaustions, 1);
 	return r;
 }
 
-static int publish(struct shmipc_stream *stream, struct shmipc_buffer *buffer, size_t size, uint16_t kind,
-		   unsigned int flags)
+int write_publish(struct shmipc_stream *stream, struct shmipc_buffer *buffer, size_t size, uint16_t kind,
+		  unsigned int flags)
 {
 	struct shmipc_session *session = stream->session;
 	int r;
@@ -170,7 +124,7 @@ static int publish(struct shmipc_stream *stream, struct shmipc_buffer *buffer, s
 	return r;
 }
 
-static void give_up(struct shmipc_stream *stream, struct shmipc_buffer *buffer)
+void write_give_up(struct shmipc_stream *stream, struct shmipc_buffer *buffer)
 {
 	lock_take(&stream->session->out_lock);
 	produce_free(stream->session->channel, buffer);
@@ -197,8 +151,7 @@ static int fall_back(struct shmipc_stream *stream, struct source *source, size_t
 	return r;
 }
 
-/* The next piece of a message. @kind is for its last. */
-static int write_piece(struct shmipc_stream *stream, struct source *source, uint16_t kind, unsigned int flags)
+int write_piece(struct shmipc_stream *stream, struct source *source, uint16_t kind, unsigned int flags)
 {
 	struct shmipc_session *session = stream->session;
 	size_t size = source->left < session->piece_bytes ? source->left : session->piece_bytes;
@@ -211,39 +164,38 @@ static int write_piece(struct shmipc_stream *stream, struct source *source, uint
 		kind &= ~(MSG_LAST | MSG_END);
 	if (size <= SMALL_MAX) {
 		copy_from(&at, bytes, size);
-		r = push_small(stream, bytes, size, kind, flags);
+		r = write_small(stream, bytes, size, kind, flags);
 		if (!r)
 			*source = at;
 		return r;
 	}
-	if (!fits_window(stream, size))
+	if (!write_fits(stream, size))
 		return -EXFULL;
-	r = alloc(stream, size, &buffer);
-	if (may_fall_back(stream, r))
+	r = write_alloc(stream, size, &buffer);
+	if (write_may_fall_back(stream, r))
 		return fall_back(stream, source, size, kind);
 	if (r)
 		return r;
 	copy_from(&at, buffer.data, size);
-	r = publish(stream, &buffer, size, kind, flags);
+	r = write_publish(stream, &buffer, size, kind, flags);
 	if (r)
-		give_up(stream, &buffer);
+		write_give_up(stream, &buffer);
 	else
 		*source = at;
 	return r;
 }
 
-/* What is held back goes. @kind's flags are those of its end. */
-static int send_held(struct shmipc_stream *stream, uint16_t kind)
+int write_held(struct shmipc_stream *stream, uint16_t kind)
 {
 	int r;
 
 	if (!stream->held_room) {
 		/* All of the message went before, but for its end. */
-		return kind & (MSG_LAST | MSG_END) ? push_small(stream, NULL, 0, kind, 0) : 0;
+		return kind & (MSG_LAST | MSG_END) ? write_small(stream, NULL, 0, kind, 0) : 0;
 	}
-	if (!fits_window(stream, stream->held_size))
+	if (!write_fits(stream, stream->held_size))
 		return -EXFULL;
-	r = publish(stream, &stream->held, stream->held_size, kind, 0);
+	r = write_publish(stream, &stream->held, stream->held_size, kind, 0);
 	if (!r)
 		stream->held_room = 0;
 	return r;
@@ -260,7 +212,7 @@ static int hold_back(struct shmipc_stream *stream, struct source *source)
 			n = (size_t)HOLD_MIN << stream->held_growth;
 			if (n > stream->session->piece_bytes)
 				n = stream->session->piece_bytes;
-			r = alloc(stream, n, &stream->held);
+			r = write_alloc(stream, n, &stream->held);
 			if (r)
 				return r;
 			stream->held_size = 0;
@@ -273,7 +225,7 @@ static int hold_back(struct shmipc_stream *stream, struct source *source)
 		stream->held_size += (uint32_t)n;
 		if (stream->held_size < stream->held_room)
 			return 0;
-		r = send_held(stream, MSG_DATA);
+		r = write_held(stream, MSG_DATA);
 		if (r)
 			return r;
 		if (HOLD_MIN << stream->held_growth < stream->session->piece_bytes)
@@ -289,10 +241,10 @@ static int write_more(struct shmipc_stream *stream, struct source *source)
 	int r = 0;
 
 	if (stream->held_room && stream->held_size == stream->held_room)
-		r = send_held(stream, MSG_DATA);
+		r = write_held(stream, MSG_DATA);
 	if (!r)
 		r = hold_back(stream, source);
-	if (may_fall_back(stream, r) && !stream->held_room)
+	if (write_may_fall_back(stream, r) && !stream->held_room)
 		r = write_piece(stream, source, MSG_DATA, 0);
 	stream->message_open |= source->left != left;
 	return r;
@@ -306,10 +258,10 @@ static int join_held(struct shmipc_stream *stream, struct source *source, uint16
 	int r;
 
 	if (source->left > stream->held_room - size)
-		return send_held(stream, MSG_DATA);
+		return write_held(stream, MSG_DATA);
 	copy_from(source, (unsigned char *)stream->held.data + size, source->left);
 	stream->held_size += (uint32_t)was.left;
-	r = send_held(stream, kind);
+	r = write_held(stream, kind);
 	if (r) {
 		stream->held_size = size;
 		*source = was;
@@ -335,7 +287,7 @@ static int write_step(struct shmipc_stream *stream, struct source *source, uint1
 		r = write_piece(stream, source, kind, flags);
 		*done = !r && !source->left;
 	} else {
-		r = send_held(stream, kind); /* its end alone */
+		r = write_held(stream, kind); /* its end alone */
 		*done = !r;
 	}
 	if (!r)
@@ -361,7 +313,7 @@ static apart ssize_t write_slowly(struct shmipc_stream *stream, struct source *s
 		count(&stream->bytes_written, was - source->left);
 		if (!r)
 			continue;
-		r = wait_for_way(stream, r, room, deadline);
+		r = write_wait(stream, r, room, deadline);
 		if (r)
 			return source->left < size ? (ssize_t)(size - source->left) : r;
 	}
@@ -370,19 +322,12 @@ static apart ssize_t write_slowly(struct shmipc_stream *stream, struct source *s
 	return (ssize_t)size;
 }
 
-/* Whether these are flags of a write: it cannot go on and be all that there was. */
-static bool are_flags(unsigned int flags)
-{
-	return !(flags & ~(SHMIPC_MORE | SHMIPC_END | SHMIPC_LAZY)) &&
-	       (flags & (SHMIPC_MORE | SHMIPC_END)) != (SHMIPC_MORE | SHMIPC_END);
-}
-
 /* For call: @flags may be SHMIPC_LAZY. */
 ssize_t write_bytes(struct shmipc_stream *stream, const void *data, size_t size, unsigned int flags, int64_t deadline)
 {
 	struct iovec iov = { (void *)(uintptr_t)data, size };
 	struct source source = { .iov = &iov, .left = size };
-	int r = check_writable(stream);
+	int r = write_check(stream);
 
 	if (unlikely(r))
 		return r;
@@ -390,7 +335,7 @@ ssize_t write_bytes(struct shmipc_stream *stream, const void *data, size_t size,
 	if (unlikely(stream->buffer_open))
 		return -EALREADY;
 	if (likely(!(flags & ~SHMIPC_LAZY) && size && size <= SHMIPC_INLINE_MAX && !stream->held_room)) {
-		r = push_small(stream, data, size, MSG_DATA | MSG_LAST, flags);
+		r = write_small(stream, data, size, MSG_DATA | MSG_LAST, flags);
 		if (likely(!r)) {
 			count(&stream->bytes_written, size);
 			stream->message_open = false;
@@ -424,7 +369,7 @@ ssize_t shmipc_stream_write(struct shmipc_stream *stream, const void *data, size
 		return r;
 	if (unlikely(flags == SHMIPC_MORE) && hold_quickly(stream, data, size))
 		return (ssize_t)size;
-	if (unlikely(!are_flags(flags) || size > SSIZE_MAX))
+	if (unlikely(!write_takes_flags(flags) || size > SSIZE_MAX))
 		return -EINVAL;
 	return write_bytes(stream, data, size, flags, deadline);
 }
@@ -435,14 +380,14 @@ ssize_t shmipc_stream_writev(struct shmipc_stream *stream, const struct iovec *i
 	struct source source = { .iov = iov };
 	int r, i;
 
-	if (count < 0 || count > IOV_MAX_COUNT || !are_flags(flags))
+	if (count < 0 || count > IOV_MAX_COUNT || !write_takes_flags(flags))
 		return -EINVAL;
 	for (i = 0; i < count; i++) {
 		if (iov[i].iov_len > SSIZE_MAX - source.left)
 			return -EINVAL;
 		source.left += iov[i].iov_len;
 	}
-	r = check_writable(stream);
+	r = write_check(stream);
 	if (!r && stream->buffer_open)
 		r = -EALREADY;
 	if (r)
@@ -453,159 +398,14 @@ ssize_t shmipc_stream_writev(struct shmipc_stream *stream, const struct iovec *i
 
 int shmipc_stream_flush(struct shmipc_stream *stream, int64_t deadline)
 {
-	int r = check_writable(stream);
+	int r = write_check(stream);
 	uint32_t room;
 
 	while (!r && stream->held_room) {
 		room = load_acquire(&stream->session->room);
-		r = send_held(stream, MSG_DATA);
+		r = write_held(stream, MSG_DATA);
 		if (r)
-			r = wait_for_way(stream, r, room, deadline);
+			r = write_wait(stream, r, room, deadline);
 	}
 	return r;
-}
-
-/* Bytes that are short, or that will fall back, are gathered in private memory. */
-static int reserve_private(struct shmipc_stream *stream, size_t size, struct shmipc_buffer *buffer)
-{
-	void *bytes = malloc(size ? size : 1);
-
-	if (!bytes)
-		return -ENOMEM;
-	stream->private_buffer = bytes;
-	buffer->data = bytes;
-	buffer->size = size;
-	buffer->slice = IN_SLOT;
-	return 0;
-}
-
-static int reserve_once(struct shmipc_stream *stream, size_t size, struct shmipc_buffer *buffer)
-{
-	int r;
-
-	if (stream->held_room) {
-		r = send_held(stream, MSG_DATA);
-		if (r)
-			return r;
-	}
-	if (!fits_window(stream, size))
-		return -EXFULL;
-	if (size <= SHMIPC_INLINE_MAX)
-		return reserve_private(stream, size, buffer);
-	r = alloc(stream, size, buffer);
-	if (may_fall_back(stream, r))
-		r = reserve_private(stream, size, buffer);
-	return r;
-}
-
-int shmipc_stream_reserve(struct shmipc_stream *stream, size_t size, struct shmipc_buffer *buffer, int64_t deadline)
-{
-	int r = check_writable(stream);
-	uint32_t room;
-
-	if (!r && stream->buffer_open)
-		r = -EALREADY;
-	while (!r) {
-		room = load_acquire(&stream->session->room);
-		r = reserve_once(stream, size, buffer);
-		if (!r || r == -EMSGSIZE || r == -ENOMEM || r == -EDQUOT || r == -ENOSPC)
-			break;
-		r = wait_for_way(stream, r, room, deadline);
-	}
-	if (r)
-		return r;
-	stream->buffer_open = true;
-	stream->buffer_slice = buffer->slice;
-	stream->buffer_size = buffer->size;
-	return 0;
-}
-
-static bool is_open_buffer(const struct shmipc_stream *stream, const struct shmipc_buffer *buffer)
-{
-	return stream->buffer_open && stream->buffer_slice == buffer->slice;
-}
-
-static void forget_buffer(struct shmipc_stream *stream)
-{
-	stream->buffer_open = false;
-	free(stream->private_buffer);
-	stream->private_buffer = NULL;
-}
-
-/* A buffer in private memory goes as a whole: its first piece now, or it is still open; the rest when there is room. */
-static int submit_private(struct shmipc_stream *stream, size_t size, uint16_t kind, unsigned int flags)
-{
-	struct iovec iov = { stream->private_buffer, size };
-	struct source source = { .iov = &iov, .left = size };
-	int r = size ? write_piece(stream, &source, kind, flags) : push_small(stream, NULL, 0, kind, flags);
-
-	if (r || !source.left)
-		return r;
-	lock_take(&stream->session->out_lock);
-	stream->tail = stream->private_buffer;
-	stream->tail_size = (uint32_t)size;
-	stream->tail_done = (uint32_t)(size - source.left);
-	stream->tail_kind = kind;
-	lock_release(&stream->session->out_lock);
-	stream->private_buffer = NULL;
-	outbox_owe(stream, OWED_TAIL);
-	return 0;
-}
-
-int shmipc_stream_submit(struct shmipc_stream *stream, struct shmipc_buffer *buffer, size_t size, unsigned int flags,
-			 int64_t deadline)
-{
-	uint16_t kind = MSG_DATA | (flags & SHMIPC_MORE ? 0 : MSG_LAST) | (flags & SHMIPC_END ? MSG_END : 0);
-	int r = session_check(stream->session);
-	uint32_t room;
-
-	if (r)
-		return r;
-	if (!is_open_buffer(stream, buffer) || size > stream->buffer_size || !are_flags(flags))
-		return -EINVAL;
-	stream_touch(stream);
-	r = check_writable(stream);
-	while (!r) {
-		room = load_acquire(&stream->session->room);
-		r = stream->private_buffer ? submit_private(stream, size, kind, flags & SHMIPC_LAZY)
-					   : publish(stream, buffer, size, kind, flags & SHMIPC_LAZY);
-		if (!r)
-			break;
-		r = wait_for_way(stream, r, room, deadline);
-	}
-	if (r == -EAGAIN || r == -ETIMEDOUT || r == -EINTR)
-		return r;
-	if (r) {
-		write_cancel(stream);
-		return r;
-	}
-	forget_buffer(stream);
-	count(&stream->bytes_written, size);
-	stream->message_open = flags & SHMIPC_MORE;
-	if (flags & SHMIPC_END)
-		stream_sent_end(stream);
-	return 0;
-}
-
-void write_cancel(struct shmipc_stream *stream)
-{
-	struct shmipc_buffer buffer = { .slice = stream->buffer_slice };
-
-	if (!stream->buffer_open)
-		return;
-	if (!stream->private_buffer)
-		give_up(stream, &buffer);
-	forget_buffer(stream);
-}
-
-int shmipc_stream_cancel(struct shmipc_stream *stream, struct shmipc_buffer *buffer)
-{
-	int r = session_check(stream->session);
-
-	if (r)
-		return r;
-	if (!is_open_buffer(stream, buffer))
-		return -EINVAL;
-	write_cancel(stream);
-	return 0;
 }
