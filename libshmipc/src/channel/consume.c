@@ -296,6 +296,12 @@ int shmipc_channel_release(struct shmipc_channel *ch, struct shmipc_message *mes
 	return 0;
 }
 
+int consume_next(struct shmipc_channel *ch, struct shmipc_message *message)
+{
+	owe_flush(ch, step_on(ch));
+	return shmipc_channel_peek(ch, message);
+}
+
 int shmipc_channel_keep(struct shmipc_channel *ch, struct shmipc_message *message)
 {
 	uint32_t slice;

@@ -178,6 +178,9 @@ void produce_free(struct shmipc_channel *ch, const struct shmipc_buffer *buffer)
 /* What the producer lacks comes with the peer's progress: what it consumed so far is no news to one who waits for room. */
 void produce_starve(struct shmipc_channel *ch);
 
+/* consume.c: peek at the next message. The one in hand, which peek gave and which lies in its slot, is released. */
+int consume_next(struct shmipc_channel *ch, struct shmipc_message *message);
+
 /* consume.c: give a kept message's slice (its message's, as peek said) back. By any thread. 0, or -EINVAL: not kept. */
 int consume_give_back(struct shmipc_channel *ch, uint32_t message_slice);
 

@@ -18,7 +18,7 @@
 #include "internal.h"
 
 /* A message that is the session's private memory's, or would have been. -EBADMSG: more than was allowed. */
-static int receive_small(struct shmipc_session *session, size_t size)
+static inline int receive_small(struct shmipc_session *session, size_t size)
 {
 	uint64_t held = load_relaxed(&session->private_received) - load_relaxed(&session->private_consumed) -
 			load_relaxed(&session->private_direct);
@@ -59,14 +59,13 @@ static void append_locked(struct shmipc_stream *stream, struct piece *piece, str
 }
 
 /* A small message, behind others that its reader did not get to. */
-static inline bool gather_locked(struct shmipc_stream *stream, const struct shmipc_message *m, struct waiter **roused)
+static bool gather_locked(struct shmipc_stream *stream, const struct shmipc_message *m, struct waiter **roused)
 {
 	if (!stream->gathering || !piece_append_locked(stream->gathering, m))
 		return false;
 	count(&stream->bytes_received, m->size);
 	count(&stream->messages_received, 1);
-	if (unlikely(!load_relaxed(&stream->queued) || stream->has_callbacks))
-		show_locked(stream, roused);
+	show_locked(stream, roused);
 	return true;
 }
 
@@ -324,16 +323,43 @@ static int take_one_locked(struct shmipc_session *session, struct shmipc_message
 	return shmipc_channel_release(session->channel, m);
 }
 
-/* Several messages under one lock. Returns how many, or -errno; *@r: the session's end behind them. */
-static apart int take_batch(struct shmipc_session *session, struct shmipc_message *m, int *r)
+/*
+ * What most messages are for whose reader is behind: small, and nothing but bytes for a stream that has some. If this is one it is taken,
+ * and the next one peeked at, as *@r says.
+ */
+static inline bool gather_quickly_locked(struct shmipc_session *session, struct shmipc_message *m, int *r)
 {
-	struct waiter *roused = NULL;
+	struct shmipc_stream *stream;
+
+	if (m->slice != IN_SLOT || (m->kind & ~MSG_LAST) != MSG_DATA || !m->size || !m->tag)
+		return false;
+	stream = table_find(&session->table, m->tag);
+	if (!stream || !stream->gathering || !load_relaxed(&stream->queued) || stream->has_callbacks ||
+	    stream->end_later || load_relaxed(&stream->flags) & (STREAM_GOT_END | STREAM_RESET | STREAM_CLOSED))
+		return false;
+	if (!piece_append_locked(stream->gathering, m))
+		return false;
+	count(&stream->bytes_received, m->size);
+	count(&stream->messages_received, 1);
+	*r = receive_small(session, m->size);
+	if (likely(!*r))
+		*r = consume_next(session->channel, m);
+	return true;
+}
+
+/* Several messages under one lock. Returns how many, or -errno; *@r: the session's end behind them. */
+static apart int take_batch(struct shmipc_session *session, struct shmipc_message *m, struct waiter **roused, int *r)
+{
 	bool credit = false;
 	int n = 0;
 
 	lock_take(&session->lock);
 	do {
-		*r = take_one_locked(session, m, &roused, &credit);
+		if (likely(gather_quickly_locked(session, m, r))) {
+			n++;
+			continue;
+		}
+		*r = take_one_locked(session, m, roused, &credit);
 		if (*r)
 			break;
 		n++;
@@ -342,8 +368,7 @@ static apart int take_batch(struct shmipc_session *session, struct shmipc_messag
 		*r = shmipc_channel_peek(session->channel, m);
 	} while (!*r && n < HARVEST_BATCH);
 	lock_release(&session->lock);
-	session->roused = session->roused || roused;
-	lead_wake(roused);
+	session->roused = session->roused || *roused;
 	if (credit) {
 		outbox_flush(session);
 		atomic_fetch_add(&session->room, 1);
@@ -406,7 +431,7 @@ static void let_others_read(struct shmipc_session *session)
 	sched_yield();
 }
 
-int harvest(struct shmipc_session *session)
+int harvest(struct shmipc_session *session, struct waiter **roused)
 {
 	struct shmipc_message m;
 	int n = 0, r = load_acquire(&session->error);
@@ -423,7 +448,7 @@ int harvest(struct shmipc_session *session)
 	}
 	r = shmipc_channel_peek(session->channel, &m);
 	if (!r)
-		n += take_batch(session, &m, &r);
+		n += take_batch(session, &m, roused, &r);
 	if (likely(!r || r == -EAGAIN))
 		return n;
 	if (session->goodbye)

@@ -313,10 +313,10 @@ struct shmipc_session {
 	_Atomic bool owing;	      /* something waits for a slot; written under out_lock */
 
 	/* With the lead: */
-	_Alignas(LAYOUT_LINE) _Atomic bool lead;
-	_Atomic uint64_t private_direct;   /* charge of small messages that never were in private memory */
-	_Atomic uint64_t private_received; /* charge of all small messages */
-	struct piece *fresh;		   /* made of the message in hand */
+	_Alignas(LAYOUT_LINE) _Atomic uint32_t lead; /* LEAD_* */
+	_Atomic uint64_t private_direct;	     /* charge of small messages that never were in private memory */
+	_Atomic uint64_t private_received;	     /* charge of all small messages */
+	struct piece *fresh;			     /* made of the message in hand */
 	struct session_event event;
 	struct piece *parked, **parked_end; /* on their way through the socket */
 	unsigned char parked_header[16];
@@ -424,22 +424,46 @@ void session_for_each(void (*visit)(struct shmipc_session *session, void *arg), 
 
 /* table.c: under session->lock */
 int table_init(struct table *table);
+static inline uint32_t table_slot(const struct table *table, uint32_t id)
+{
+	uint32_t hash = id * table->multiplier;
+
+	return (hash ^ hash >> 15) & table->mask;
+}
+
+/* The stream of that id, which is not 0; or NULL. */
+static inline struct shmipc_stream *table_find(const struct table *table, uint32_t id)
+{
+	struct shmipc_stream *stream;
+	uint32_t at;
+
+	for (at = table_slot(table, id); (stream = table->slots[at & table->mask]); at++)
+		if (stream->id == id)
+			return stream;
+	return NULL;
+}
+
 void table_fini(struct table *table);
-struct shmipc_stream *table_find(const struct table *table, uint32_t id);
 int table_add(struct table *table, struct shmipc_stream *stream);
 void table_remove(struct table *table, struct shmipc_stream *stream);
 void table_for_each(const struct table *table, void (*visit)(struct shmipc_stream *stream, void *arg), void *arg);
 
 /* lead.c */
 
-/* The lead, if nobody has it. */
+/* session->lead */
+enum {
+	LEAD_FREE,
+	LEAD_HELD,
+	LEAD_OFFERED, /* its holder is busy waking others: whoever wants it may have it */
+};
+
+/* The lead, if it is to be had. */
 static inline bool lead_try(struct shmipc_session *session)
 {
-	bool held = false;
+	uint32_t was = load_relaxed(&session->lead);
 
-	return !load_relaxed(&session->lead) &&
-	       atomic_compare_exchange_strong_explicit(&session->lead, &held, true, memory_order_acquire,
-						       memory_order_relaxed);
+	return was != LEAD_HELD && atomic_compare_exchange_strong_explicit(&session->lead, &was, LEAD_HELD,
+									   memory_order_acquire, memory_order_relaxed);
 }
 
 void lead_leave(struct shmipc_session *session);
@@ -472,8 +496,11 @@ void stream_unparked_locked(struct shmipc_stream *stream, struct waiter **roused
 /* harvest.c: with the lead. A small message of the waiting reader's own is taken from the ring, if it is next. */
 bool harvest_direct(struct shmipc_session *session, struct waiter *waiter);
 
-/* harvest.c: with the lead. Handle what arrived. Returns how many messages; or -errno: the session has ended. */
-int harvest(struct shmipc_session *session);
+/*
+ * harvest.c: with the lead. Handle what arrived. Returns how many messages; or -errno: the session has ended. Threads with
+ * something to read now are added to *@roused, for lead_wake().
+ */
+int harvest(struct shmipc_session *session, struct waiter **roused);
 
 /*
  * outbox.c, those called _locked under out_lock. They return 0; -EAGAIN: no room in the lane; -ENOBUFS: no room for small

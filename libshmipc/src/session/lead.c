@@ -93,29 +93,37 @@ void lead_wake(struct waiter *roused)
 	}
 }
 
-void lead_rouse(struct shmipc_session *session, uint32_t wants)
+/* The followers that want any of these are roused, and to be woken. */
+static void collect(struct shmipc_session *session, uint32_t wants, struct waiter **roused)
 {
-	struct waiter *roused = NULL, *w, *next;
+	struct waiter *w, *next;
 
 	lock_take(&session->lock);
 	for (w = session->followers; w; w = next) {
 		next = w->next;
 		if (w->wants & wants)
-			lead_rouse_locked(session, w, &roused);
+			lead_rouse_locked(session, w, roused);
 	}
 	lock_release(&session->lock);
+}
+
+void lead_rouse(struct shmipc_session *session, uint32_t wants)
+{
+	struct waiter *roused = NULL;
+
+	collect(session, wants, &roused);
 	lead_wake(roused);
 	if (wants == WAIT_ALL)
 		shmipc_channel_kick(session->channel);
 }
 
 /* Room came back: what waits for a slot goes, and whoever waits tries again. */
-static void see_room(struct shmipc_session *session)
+static void see_room(struct shmipc_session *session, struct waiter **roused)
 {
 	outbox_flush(session);
 	store_relaxed(&session->room_wanted, 0);
 	atomic_fetch_add(&session->room, 1);
-	lead_rouse(session, WAIT_ROOM);
+	collect(session, WAIT_ROOM, roused);
 	callback_room(session);
 }
 
@@ -148,18 +156,20 @@ static void disarm(struct shmipc_session *session)
 /* The loop sleeps for the session from now on. */
 static cold void arm(struct shmipc_session *session)
 {
+	struct waiter *roused = NULL;
 	int r;
 
 	if (session->armed)
 		return;
 	while ((r = shmipc_channel_arm(session->channel, wanted_events(session))) == 1) {
 		if (wanted_events(session) & SHMIPC_WRITABLE && ready_events(session->channel, SHMIPC_WRITABLE))
-			see_room(session);
-		if (harvest(session) < 0)
+			see_room(session, &roused);
+		if (harvest(session, &roused) < 0)
 			break;
 	}
 	session->armed = !r;
 	mask(session, false);
+	lead_wake(roused);
 }
 
 void lead_watch(struct shmipc_session *session)
@@ -186,15 +196,18 @@ static bool lead_or_leave_word(struct shmipc_session *session)
 
 void lead_harvest(struct shmipc_session *session)
 {
+	struct waiter *roused = NULL;
+
 	if (!lead_or_leave_word(session))
 		return;
 	store_relaxed(&session->missed, false);
 	disarm(session);
-	while (harvest(session) > 0)
+	while (harvest(session, &roused) > 0)
 		;
 	if (wanted_events(session) & SHMIPC_WRITABLE && ready_events(session->channel, SHMIPC_WRITABLE))
-		see_room(session);
+		see_room(session, &roused);
 	lead_leave(session);
+	lead_wake(roused);
 }
 
 /* Somebody else leads on. */
@@ -230,8 +243,8 @@ static inline void leave(struct shmipc_session *session)
 {
 	if (unlikely(load_acquire(&session->loop_fd) >= 0))
 		arm(session);
-	store_release(&session->lead, false); /* (A) */
-	lead_barrier(session);		      /* (B) */
+	store_release(&session->lead, LEAD_FREE); /* (A) */
+	lead_barrier(session);			  /* (B) */
 	if (unlikely(load_relaxed(&session->followed)))
 		hand_on(session);
 	if (unlikely(load_relaxed(&session->loop_fd) >= 0))
@@ -241,6 +254,21 @@ static inline void leave(struct shmipc_session *session)
 void lead_leave(struct shmipc_session *session)
 {
 	leave(session);
+}
+
+/*
+ * Wake others, and lead on. A system call that wakes somebody may well let him run at once, on this very processor: until this thread
+ * gets on, he may have the lead, rather than find it held by a thread that does not run. Whether it is this one's still.
+ */
+static bool wake_and_lead(struct shmipc_session *session, struct waiter **roused)
+{
+	uint32_t offered = LEAD_OFFERED;
+
+	store_release(&session->lead, LEAD_OFFERED);
+	lead_wake(*roused);
+	*roused = NULL;
+	return atomic_compare_exchange_strong_explicit(&session->lead, &offered, LEAD_HELD, memory_order_acquire,
+						       memory_order_relaxed);
 }
 
 /* What to sleep for, and that followers know it. */
@@ -257,7 +285,8 @@ static inline unsigned int announce_events(struct shmipc_session *session, const
 }
 
 /* Sleep in the channel. 1: a message came; 0: something did; or -errno. */
-static int sleep_leading(struct shmipc_session *session, const struct waiter *w, int64_t deadline)
+static int sleep_leading(struct shmipc_session *session, const struct waiter *w, int64_t deadline,
+			 struct waiter **roused)
 {
 	unsigned int events = announce_events(session, w);
 	int64_t until = deadline;
@@ -275,7 +304,7 @@ static int sleep_leading(struct shmipc_session *session, const struct waiter *w,
 	if (likely(r == SHMIPC_READABLE))
 		return 1;
 	if (r > 0 && r & SHMIPC_WRITABLE)
-		see_room(session);
+		see_room(session, roused);
 	if (r >= 0 || (r == -ETIMEDOUT && until < deadline))
 		return 0;
 	if (r != -EINTR && r != -ETIMEDOUT)
@@ -283,10 +312,13 @@ static int sleep_leading(struct shmipc_session *session, const struct waiter *w,
 	return r;
 }
 
-/* With the lead: until the own wish is fulfilled. */
-static inline int lead_until(struct shmipc_session *session, struct waiter *w, int64_t deadline)
+#define UNDECIDED 1
+
+/* With the lead: until the own wish is fulfilled; or another thread took the lead, which *@leads says: UNDECIDED, or why not to wait on. */
+static inline int lead_until(struct shmipc_session *session, struct waiter *w, int64_t deadline, bool *leads)
 {
 	bool look = true, slept = false;
+	struct waiter *roused = NULL;
 	int r = 0, n;
 
 	if (unlikely(session->armed)) {
@@ -302,7 +334,9 @@ static inline int lead_until(struct shmipc_session *session, struct waiter *w, i
 		if (slept || is_readable(session->channel) || !deadline || session->parked) {
 			if (harvest_direct(session, w))
 				return 0;
-			n = harvest(session);
+			n = harvest(session, &roused);
+			if (unlikely(roused) && !wake_and_lead(session, &roused))
+				break;
 			if (n)
 				continue;
 			if (r < 0)
@@ -310,10 +344,14 @@ static inline int lead_until(struct shmipc_session *session, struct waiter *w, i
 			if (!deadline)
 				return -EAGAIN;
 		}
-		r = sleep_leading(session, w, deadline);
+		r = sleep_leading(session, w, deadline, &roused);
+		if (unlikely(roused) && !wake_and_lead(session, &roused))
+			break;
 		slept = true;
 		look = r <= 0; /* a message woke it: nothing else can have changed that matters more */
 	}
+	*leads = false;
+	return r < 0 ? r : UNDECIDED;
 }
 
 static struct waiter **place_of(struct waiter *w)
@@ -359,7 +397,7 @@ static cold int follow(struct shmipc_session *session, struct waiter *w, int64_t
 	tally(&session->counts.follows, 1);
 	if (w->wants & WAIT_ROOM && !(load_relaxed(&session->asks) & SHMIPC_WRITABLE))
 		shmipc_channel_kick(session->channel); /* the leader is to ask for room too */
-	while (load_relaxed(&session->lead) /* (E) */ && !load_acquire(&w->word) && !r)
+	while (load_relaxed(&session->lead) == LEAD_HELD /* (E) */ && !load_acquire(&w->word) && !r)
 		r = futex_sleep(&w->word, 0, FUTEX_IN_PROCESS, deadline);
 	lock_take(&session->lock);
 	if (w->link)
@@ -373,14 +411,21 @@ static cold int follow(struct shmipc_session *session, struct waiter *w, int64_t
 
 int lead_wait(struct shmipc_session *session, struct waiter *w, int64_t deadline)
 {
+	bool leads;
 	int r;
 
 	for (;;) {
 		if (likely(lead_try(session))) {
 			count(&session->leads, 1);
-			r = lead_until(session, w, deadline);
-			leave(session);
-			return r;
+			leads = true;
+			r = lead_until(session, w, deadline, &leads);
+			if (likely(leads)) {
+				leave(session);
+				return r;
+			}
+			if (r < 0)
+				return is_fulfilled(session, w) ? 0 : r;
+			continue;
 		}
 		if (is_fulfilled(session, w))
 			return 0;

@@ -363,12 +363,14 @@ static void drop_pieces(struct shmipc_stream *stream)
 static void learn_of_end(struct shmipc_stream *stream)
 {
 	struct shmipc_session *session = stream->session;
+	struct waiter *roused = NULL;
 
 	if (!(load_relaxed(&stream->flags) & STREAM_IN_TABLE) || load_relaxed(&session->loop_fd) >= 0 ||
 	    !is_readable(session->channel) || !lead_try(session))
 		return;
-	harvest(session);
+	harvest(session, &roused);
 	lead_leave(session);
+	lead_wake(roused);
 }
 
 void shmipc_stream_close(struct shmipc_stream *stream)

@@ -12,15 +12,8 @@
 
 #define SLOTS_MIN 16u
 
-/* In the place of a stream that was removed: a search goes on behind it. */
+/* In the place of a stream that was removed: a search goes on behind it. Its id is 0, which no stream has. */
 static struct shmipc_stream tombstone;
-
-static uint32_t slot_of(const struct table *t, uint32_t id)
-{
-	uint32_t hash = id * t->multiplier;
-
-	return (hash ^ hash >> 15) & t->mask;
-}
 
 int table_init(struct table *t)
 {
@@ -38,20 +31,9 @@ void table_fini(struct table *t)
 	t->slots = NULL;
 }
 
-struct shmipc_stream *table_find(const struct table *t, uint32_t id)
-{
-	struct shmipc_stream *stream;
-	uint32_t at;
-
-	for (at = slot_of(t, id); (stream = t->slots[at & t->mask]); at++)
-		if (stream->id == id && stream != &tombstone)
-			return stream;
-	return NULL;
-}
-
 static void place(struct table *t, struct shmipc_stream *stream)
 {
-	uint32_t at = slot_of(t, stream->id);
+	uint32_t at = table_slot(t, stream->id);
 
 	while (t->slots[at & t->mask])
 		at++;
@@ -98,7 +80,7 @@ int table_add(struct table *t, struct shmipc_stream *stream)
 
 void table_remove(struct table *t, struct shmipc_stream *stream)
 {
-	uint32_t at = slot_of(t, stream->id);
+	uint32_t at = table_slot(t, stream->id);
 
 	while (t->slots[at & t->mask] != stream)
 		at++;
