@@ -84,7 +84,7 @@ inline lead_for_all() {
   :: else ->
      ring ? m;                                       /* or sleeps in the channel */
      if
-     :: m == me -> got = 1; break
+     :: m == me -> got = 1; direct = 1; break
      :: else ->
         TAKE;
         queued[m]++;
@@ -149,7 +149,7 @@ inline follow() {
 
 proctype thread(byte me) {
   byte m, left = R;
-  bool got, leads, roused;
+  bool got, direct, leads, roused;
   do
   :: left ->
      got = 0; leads = 0;
@@ -173,7 +173,7 @@ proctype thread(byte me) {
         fi
      od;
      /* It is read: from the ring, or from what was queued. */
-     atomic { if :: queued[me] -> queued[me]-- :: else fi };
+     if :: direct -> direct = 0 :: else -> queued[me]-- fi;
      left--
   :: else -> break
   od

@@ -542,9 +542,9 @@ int fallback_continue(struct shmipc_session *session);
 struct piece *piece_create(size_t room);
 /* For a message that is harvested: one that was used before, where there is one. Under session->lock. */
 struct piece *piece_create_locked(struct shmipc_session *session, size_t room);
-/* Pieces to be used again, linked by next; as many as are worth keeping. Under session->lock. */
 /* The reader's: the first of several messages in @piece, in a piece of its own. */
 struct piece *piece_split(struct piece *piece);
+/* Pieces to be used again, linked by next; as many as are worth keeping. Under session->lock. */
 void piece_spare_locked(struct shmipc_session *session, struct piece *pieces);
 void piece_free(struct piece *pieces);
 /* All of it was read: give everything back. By any thread, not under out_lock. */

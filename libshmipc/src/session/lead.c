@@ -14,6 +14,9 @@
  * system calls anyway: so (D) is membarrier(2), which pays for (B) too, and (B) is left out. Where there is no
  * membarrier both are full barriers.
  *
+ * A leader that is about to wake others offers the lead meanwhile, and takes it back by compare-and-swap, or has lost it
+ * and goes on as everybody who wants it: wake_and_lead(). tests/model/lead.pml verifies all of this.
+ *
  * A follower that was roused tries to lead; others may be faster, and then it follows again. What a leader finds for others
  * it queues under session->lock, where a follower enters the list; whoever has entered is roused. A leader goes on for
  * as long as its own wish is not fulfilled, so a thread that exchanges messages with the peer all alone never makes a
