@@ -112,6 +112,14 @@ void shake_give(struct shake *shake, int side, struct parcel *parcel)
 	shake_step(shake, side);
 }
 
+void shake_give_bytes(struct shake *shake, int side, const unsigned char *bytes, size_t size)
+{
+	struct parcel parcel = { .size = size };
+
+	memcpy(parcel.bytes, bytes, size);
+	shake_give(shake, side, &parcel);
+}
+
 void shake_until(struct shake *shake, int message, struct parcel *parcel)
 {
 	int i;
@@ -133,6 +141,14 @@ void shake_finish(struct shake *shake, int message, struct parcel *parcel)
 	}
 }
 
+void shake_run(struct shake *shake)
+{
+	struct parcel parcel;
+
+	shake_until(shake, EXCHANGE, &parcel);
+	shake_finish(shake, EXCHANGE, &parcel);
+}
+
 void shake_hang_up(struct shake *shake, int side)
 {
 	close(shake->far[side]);
@@ -152,6 +168,38 @@ void shake_expect_error(struct shake *shake, int side, int error)
 	assert_int_equal(header.type, WIRE_ERROR);
 	assert_int_equal(header.length, WIRE_ERROR_SIZE);
 	assert_code(error_decode(parcel.bytes), error);
+}
+
+struct wire_hello shake_honest_hello(struct pair *pair, int message)
+{
+	struct wire_hello hello;
+	struct shake shake;
+	struct parcel parcel;
+
+	shake_open(&shake, pair);
+	shake_until(&shake, message, &parcel);
+	hello = parcel_hello(&parcel);
+	shake_close(&shake);
+	return hello;
+}
+
+void shake_expect_refusal(struct pair *pair, int message, const struct wire_hello *to, int expected)
+{
+	struct shake shake;
+	struct parcel parcel;
+	int side = RECEIVER(message);
+
+	shake_open(&shake, pair);
+	shake_until(&shake, message, &parcel);
+	parcel_set_hello(&parcel, to);
+	shake_give(&shake, side, &parcel);
+	assert_code(shake.result[side], expected);
+	assert_null(shake.side[side].channel);
+	shake_take(&shake, side, &parcel);
+	/* And the other side is told. */
+	shake_give(&shake, 1 - side, &parcel);
+	assert_code(shake.result[1 - side], expected);
+	shake_close(&shake);
 }
 
 void shake_close(struct shake *shake)
@@ -189,4 +237,21 @@ void parcel_replace(struct parcel *parcel, int index, int fd)
 	assert_true(index < parcel->count);
 	close(parcel->fds[index]);
 	parcel->fds[index] = fd;
+}
+
+struct wire_hello parcel_hello(const struct parcel *parcel)
+{
+	struct wire_hello hello;
+
+	assert_int_equal(parcel->size, WIRE_HELLO_SIZE);
+	hello_decode(parcel->bytes, &hello);
+	return hello;
+}
+
+void parcel_set_hello(struct parcel *parcel, const struct wire_hello *hello)
+{
+	struct wire_header header;
+
+	assert_code(header_decode(parcel->bytes, &header), 0);
+	hello_encode(parcel->bytes, header.type, hello);
 }

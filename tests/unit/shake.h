@@ -52,11 +52,14 @@ void shake_take(struct shake *shake, int side, struct parcel *parcel);
 /* Give a side bytes of a message, descriptors with the first of them; all of it, then drop what it holds. */
 void shake_give_some(struct shake *shake, int side, const struct parcel *parcel, size_t from, size_t to);
 void shake_give(struct shake *shake, int side, struct parcel *parcel);
+void shake_give_bytes(struct shake *shake, int side, const unsigned char *bytes, size_t size);
 
 /* Forward all messages before this one, and take that. */
 void shake_until(struct shake *shake, int message, struct parcel *parcel);
 /* Forward this message and those after it. */
 void shake_finish(struct shake *shake, int message, struct parcel *parcel);
+/* Forward all of them. */
+void shake_run(struct shake *shake);
 
 /* A side sees the end of what it reads. */
 void shake_hang_up(struct shake *shake, int side);
@@ -64,11 +67,19 @@ void shake_hang_up(struct shake *shake, int side);
 /* Expect that the side's next message is ERROR with that error. */
 void shake_expect_error(struct shake *shake, int side, int error);
 
+/* What an honest side says in HELLO or WELCOME. */
+struct wire_hello shake_honest_hello(struct pair *pair, int message);
+/* A handshake in which that message is changed to this: both sides end with the error, and nobody made a channel. */
+void shake_expect_refusal(struct pair *pair, int message, const struct wire_hello *to, int expected);
+
 /* End both; what they came to is pair->a and pair->b. */
 void shake_close(struct shake *shake);
 
 void parcel_drop(struct parcel *parcel);
 void parcel_add(struct parcel *parcel, int fd);
 void parcel_replace(struct parcel *parcel, int index, int fd);
+/* The hello that it is; have it say something else. */
+struct wire_hello parcel_hello(const struct parcel *parcel);
+void parcel_set_hello(struct parcel *parcel, const struct wire_hello *hello);
 
 #endif /* TESTS_UNIT_SHAKE_H */
