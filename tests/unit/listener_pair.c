@@ -133,3 +133,30 @@ void echo_once(struct shmipc_session *client, struct shmipc_session *server)
 	shmipc_stream_close(near);
 	shmipc_stream_close(far);
 }
+
+int connect_many(struct worker *worker)
+{
+	struct many *many = worker->argument;
+	struct shmipc_session_options options = client_options(many->pair);
+	int i, r;
+
+	options.channel.slots = 16;
+	options.channel.slices = 64;
+	options.channel.segment_bytes = 4096;
+	for (i = 0; i < many->count; i++) {
+		r = shmipc_session_connect(many->address, &options, FAR, &many->sessions[i]);
+		if (r)
+			return r;
+	}
+	return i;
+}
+
+bool is_hung_up(int fd)
+{
+	char bytes[64];
+	ssize_t n;
+
+	while ((n = recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT)) > 0)
+		;
+	return n == 0 || errno == ECONNRESET;
+}

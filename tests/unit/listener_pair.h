@@ -34,8 +34,19 @@ void connecting_start(struct connecting *connecting, const struct pair *pair, co
 void listener_connect(struct pair *pair, struct shmipc_listener *listener, struct shmipc_session **client,
 		      struct shmipc_session **server);
 
-/* A connected socket that says nothing. */
+/* So many small sessions, one after the other; the call of a worker. Returns their count, or what one said. */
+struct many {
+	struct pair *pair;
+	const char *address;
+	struct shmipc_session **sessions;
+	int count;
+};
+
+int connect_many(struct worker *worker);
+
+/* A connected socket that says nothing; whether the other side has closed it. */
 int connect_bare(const char *address);
+bool is_hung_up(int fd);
 
 /* A byte from the client on a stream of its own, and back. */
 void echo_once(struct shmipc_session *client, struct shmipc_session *server);
