@@ -147,6 +147,75 @@ static void limits_out_of_bounds_are_eproto_on_both_sides(struct pair *pair)
 	}
 }
 
+/* A client that asks for this, and a server that takes so much: what both come to. */
+static void expect_geometry(struct pair *pair, uint32_t slots, uint32_t slices, uint32_t slots_max, uint32_t slices_max,
+			    int expected)
+{
+	struct shake shake;
+	struct parcel parcel;
+
+	shake_prepare(&shake, pair);
+	shake.options[CLIENT].channel.slots = slots;
+	shake.options[CLIENT].channel.slices = slices;
+	shake.options[SERVER].slots_max = slots_max;
+	shake.options[SERVER].slices_max = slices_max;
+	shake_begin(&shake, FAR);
+	shake_until(&shake, OFFER, &parcel);
+	shake_give(&shake, SERVER, &parcel);
+	assert_code(shake.result[SERVER], expected);
+	if (expected)
+		assert_null(shake.side[SERVER].channel);
+	shake_take(&shake, SERVER, &parcel);
+	shake_give(&shake, CLIENT, &parcel);
+	assert_code(shake.result[CLIENT], expected);
+	shake_close(&shake);
+	if (!expected) {
+		assert_int_equal(pair->b->geometry.slots, slots);
+		assert_int_equal(pair->b->geometry.slices, slices);
+	}
+}
+
+static void more_slots_than_the_server_takes_are_e2big_on_both_sides(struct pair *pair)
+{
+	expect_geometry(pair, 32, 64, 32, 64, 0);
+	expect_geometry(pair, 64, 64, 32, 64, -E2BIG);
+	expect_geometry(pair, 64, 64, 63, 65536, -E2BIG);
+	expect_geometry(pair, 65536, 64, 65535, 65536, -E2BIG);
+	expect_geometry(pair, 65536, 64, 65536, 64, 0);
+}
+
+static void more_slices_than_the_server_takes_are_e2big_on_both_sides(struct pair *pair)
+{
+	expect_geometry(pair, 16, 128, 16, 128, 0);
+	expect_geometry(pair, 16, 256, 16, 128, -E2BIG);
+	expect_geometry(pair, 16, 65536, 65536, 65535, -E2BIG);
+	expect_geometry(pair, 16, 65536, 16, 65536, 0);
+}
+
+static void unless_told_otherwise_a_server_takes_8192_of_each(struct pair *pair)
+{
+	const struct shmipc_session_options defaults = SHMIPC_SESSION_OPTIONS_INIT;
+
+	expect_geometry(pair, 8192, 8192, defaults.slots_max, defaults.slices_max, 0);
+	expect_geometry(pair, 16384, 64, defaults.slots_max, defaults.slices_max, -E2BIG);
+	expect_geometry(pair, 16, 16384, defaults.slots_max, defaults.slices_max, -E2BIG);
+}
+
+/* What no channel can have is not too much of it, but nonsense, however much the server takes. */
+static void a_number_of_slots_that_is_none_is_eproto(struct pair *pair)
+{
+	struct shake shake;
+	struct parcel parcel;
+
+	shake_open(&shake, pair);
+	shake_until(&shake, OFFER, &parcel);
+	put32(parcel.bytes + 12, 1u << 31);
+	shake_give(&shake, SERVER, &parcel);
+	assert_code(shake.result[SERVER], -EPROTO);
+	shake_expect_error(&shake, SERVER, -EPROTO);
+	shake_close(&shake);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -156,6 +225,10 @@ int main(int argc, char **argv)
 		ON_BOTH(a_lane_is_no_larger_than_the_client_wants),
 		ON_BOTH(an_offer_of_more_than_the_server_said_is_emsgsize_on_both_sides),
 		ON_MEMFD(limits_out_of_bounds_are_eproto_on_both_sides),
+		ON_BOTH(more_slots_than_the_server_takes_are_e2big_on_both_sides),
+		ON_BOTH(more_slices_than_the_server_takes_are_e2big_on_both_sides),
+		ON_BOTH(unless_told_otherwise_a_server_takes_8192_of_each),
+		ON_BOTH(a_number_of_slots_that_is_none_is_eproto),
 	};
 
 	return RUN_TESTS(tests, argc, argv);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * listener_crowd.c - tests of many clients, slow ones beside fast ones
+ * listener_crowd.c - tests of many clients, slow ones beside fast ones, and of those that ask for too much
  *
  * Each test also checks that no descriptor and no mapping is left.
  */
@@ -253,6 +253,34 @@ static void sessions_that_nobody_accepts_count_too(struct pair *pair)
 	shmipc_listener_close(listener);
 }
 
+static void a_client_that_asks_for_too_many_slots_is_told_so_and_others_are_served(struct pair *pair)
+{
+	struct shmipc_listener_options options = listener_options(pair);
+	struct shmipc_listener *listener;
+	struct shmipc_session *client, *server;
+	struct many many = { pair, NULL, &client, 1 };
+	struct worker modest = { .call = connect_many, .argument = &many };
+	struct connecting greedy;
+
+	options.session.slots_max = client_options(pair).channel.slots / 2;
+	listener = listener_open(pair, &options);
+	many.address = shmipc_listener_address(listener);
+	connecting_start(&greedy, pair, many.address);
+	while (!greedy.worker.over) {
+		assert_code(shmipc_listener_process(listener), 0);
+		sleep_ms(1);
+	}
+	assert_code(worker_join(&greedy.worker), -E2BIG);
+	assert_null(greedy.session);
+	worker_start(&modest);
+	assert_code(shmipc_listener_accept(listener, &server, FAR), 0);
+	assert_code(worker_join(&modest), 1);
+	echo_once(client, server);
+	shmipc_session_close(client);
+	shmipc_session_close(server);
+	shmipc_listener_close(listener);
+}
+
 static void a_process_out_of_descriptors_waits_and_goes_on(struct pair *pair)
 {
 	struct shmipc_listener *listener = listener_open(pair, NULL);
@@ -320,6 +348,7 @@ int main(int argc, char **argv)
 		ON_MEMFD(no_more_handshakes_at_a_time_than_allowed),
 		ON_MEMFD(a_crowd_that_says_nothing_makes_way),
 		ON_BOTH(sessions_that_nobody_accepts_count_too),
+		ON_BOTH(a_client_that_asks_for_too_many_slots_is_told_so_and_others_are_served),
 		ON_MEMFD(a_process_out_of_descriptors_waits_and_goes_on),
 		ON_MEMFD(a_client_that_dies_in_its_handshake_leaves_nothing),
 	};

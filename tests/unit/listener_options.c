@@ -76,6 +76,10 @@ static void each_field_out_of_bounds_is_named(struct pair *pair)
 	REFUSE(keep_path, -1);
 	REFUSE(session.window, 1);
 	REFUSE(session.streams_max, 0);
+	REFUSE(session.slots_max, 15);
+	REFUSE(session.slots_max, 65537);
+	REFUSE(session.slices_max, 63);
+	REFUSE(session.slices_max, 65537);
 	REFUSE(session.channel.slots, 3);
 }
 
@@ -91,6 +95,10 @@ static void each_field_may_be_at_its_bounds(struct pair *pair)
 	TAKE(handshake_ms, 1);
 	TAKE(handshake_ms, 3600000);
 	TAKE(keep_path, 1);
+	TAKE(session.slots_max, 16);
+	TAKE(session.slots_max, 65536);
+	TAKE(session.slices_max, 64);
+	TAKE(session.slices_max, 65536);
 }
 
 int main(int argc, char **argv)

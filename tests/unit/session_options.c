@@ -51,6 +51,8 @@ BOUNDS(window, 4096ull, 1ull << 30)
 BOUNDS(private_max, 65536ull, 1ull << 40)
 BOUNDS(streams_max, 1u, 1u << 24)
 BOUNDS(backlog, 1u, 1u << 20)
+BOUNDS(slots_max, 16u, 65536u)
+BOUNDS(slices_max, 64u, 65536u)
 BOUNDS(monitor_ms, 10u, 86400000u)
 
 static void exhaustion_is_one_of_its_names(struct pair *pair)
@@ -140,6 +142,8 @@ int main(int argc, char **argv)
 		ALONE(private_max_has_its_bounds),
 		ALONE(streams_max_has_its_bounds),
 		ALONE(backlog_has_its_bounds),
+		ALONE(slots_max_has_its_bounds),
+		ALONE(slices_max_has_its_bounds),
 		ALONE(monitor_ms_has_its_bounds),
 		ALONE(exhaustion_is_one_of_its_names),
 		ALONE(what_is_wrong_with_the_channels_options_is_said),

@@ -60,6 +60,9 @@ struct shmipc_session_stats;
  * @streams_max: streams open at a time, of both sides together; 1 to 1 << 24. The peer's opens beyond it
  *	are refused
  * @backlog: streams opened by the peer that wait to be accepted; 1 to 1 << 20; more are refused
+ * @slots_max: as a server: most ring slots that a client may ask for, of each lane; 16 to 65536. A slot is 128 bytes, in
+ *	memory of both sides. A client that asks for more is refused: its connect says -E2BIG
+ * @slices_max: likewise, most slices, of 40 bytes; 64 to 65536
  * @exhaustion: see enum shmipc_exhaustion
  * @breaker_ms: how long the session counts as unhealthy after it fell back: open says -EBUSY, a pool avoids it; 0: never
  * @idle_timeout_ms: a stream on which nothing moved for so long is reset; 0: never
@@ -77,6 +80,8 @@ struct shmipc_session_options {
 	uint64_t private_max;
 	uint32_t streams_max;
 	uint32_t backlog;
+	uint32_t slots_max;
+	uint32_t slices_max;
 	enum shmipc_exhaustion exhaustion;
 	uint32_t breaker_ms;
 	uint32_t idle_timeout_ms;
@@ -87,8 +92,8 @@ struct shmipc_session_options {
 
 #define SHMIPC_SESSION_OPTIONS_INIT                                                                     \
 	{                                                                                               \
-		sizeof(struct shmipc_session_options), SHMIPC_CHANNEL_OPTIONS_INIT, 1 << 20, 64 << 20, \
-			1 << 20, 4096, SHMIPC_EXHAUSTION_FALLBACK, 30000, 0, 30000, NULL, NULL          \
+		sizeof(struct shmipc_session_options), SHMIPC_CHANNEL_OPTIONS_INIT, 1 << 20, 64 << 20,  \
+			1 << 20, 4096, 8192, 8192, SHMIPC_EXHAUSTION_FALLBACK, 30000, 0, 30000, NULL, NULL \
 	}
 
 /**
@@ -114,7 +119,8 @@ int shmipc_session_options_check(const struct shmipc_session_options *options, c
  *
  * Returns 0. -EINVAL: options, or an address too long for a socket. -ENOENT, -ECONNREFUSED: nobody
  * listens. -EPROTONOSUPPORT: who listens speaks the older protocol only. -EOPNOTSUPP: no backend in
- * common. -ETIMEDOUT, -EPIPE, -EPROTO, -ENOMEM; and what shmipc_channel_create() says.
+ * common. -E2BIG: channel.slots or channel.slices is more than the server's slots_max or slices_max. -ETIMEDOUT,
+ * -EPIPE, -EPROTO, -ENOMEM; and what shmipc_channel_create() says.
  */
 int shmipc_session_connect(const char *address, const struct shmipc_session_options *options, int64_t deadline,
 			   struct shmipc_session **session);

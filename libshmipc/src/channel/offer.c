@@ -42,25 +42,45 @@ int offer_make(struct shmipc_channel *ch, struct offer *offer, int *fds)
 	return ch->region.ops->offer(&ch->region, fds);
 }
 
+/* With the offer's geometry. */
+static struct shmipc_channel_options offered_options(const struct offer *offer,
+						     const struct shmipc_channel_options *options)
+{
+	struct shmipc_channel_options taken = *options;
+
+	taken.slots = offer->slots;
+	taken.slices = offer->slices;
+	taken.segment_bytes = offer->segment_bytes;
+	taken.memory_max = offer->memory_max;
+	return taken;
+}
+
+int offer_check(const struct offer *offer)
+{
+	static const struct shmipc_channel_options defaults = SHMIPC_CHANNEL_OPTIONS_INIT;
+	struct shmipc_channel_options taken = offered_options(offer, &defaults);
+
+	if (offer->zero || shmipc_channel_options_check(&taken, NULL, 0) ||
+	    (offer->backend != SHMIPC_BACKEND_KMOD && offer->backend != SHMIPC_BACKEND_MEMFD))
+		return -EPROTO;
+	return 0;
+}
+
 /* An endpoint with the offer's geometry, in the receiver's manner of waiting. */
 static int alloc_offered(const struct offer *offer, const struct shmipc_channel_options *options,
 			 struct shmipc_channel **channel)
 {
-	struct shmipc_channel_options taken = *options;
+	struct shmipc_channel_options taken = offered_options(offer, options);
 	struct geometry most = {
 		.slots = options->slots,
 		.slices = options->slices,
 		.segment_bytes = options->segment_bytes,
 		.memory_max = options->memory_max,
 	};
+	int r = offer_check(offer);
 
-	taken.slots = offer->slots;
-	taken.slices = offer->slices;
-	taken.segment_bytes = offer->segment_bytes;
-	taken.memory_max = offer->memory_max;
-	if (offer->zero || shmipc_channel_options_check(&taken, NULL, 0) ||
-	    (offer->backend != SHMIPC_BACKEND_KMOD && offer->backend != SHMIPC_BACKEND_MEMFD))
-		return -EPROTO;
+	if (r)
+		return r;
 	geometry_init(&most);
 	if (offer->memory_max > most.memory_max)
 		return -EMSGSIZE;

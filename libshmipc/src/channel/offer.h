@@ -38,6 +38,13 @@ struct offer {
 int offer_make(struct shmipc_channel *ch, struct offer *offer, int *fds);
 
 /**
+ * offer_check - whether there may be such a channel
+ *
+ * Returns 0 or -EPROTO. offer_accept() makes the same check.
+ */
+int offer_check(const struct offer *offer);
+
+/**
  * offer_accept - endpoint 1: take it
  * @options: checked; how this endpoint waits, and the most memory it agrees to
  * @first_bytes: payload memory that its own lane starts with, if that is less than what the offer says

@@ -13,6 +13,7 @@ static const struct {
 	int error;
 	const char *sentence;
 } sentences[] = {
+	{ E2BIG, "the client asks for more slots or slices than the server takes: its slots_max, slices_max" },
 	{ EACCES, "/dev/shmipc is there, but not for this user" },
 	{ EADDRINUSE, "somebody listens on this address, or its path is not a socket" },
 	{ EAGAIN, "not now: nothing to read, no room, or nobody to accept, and the deadline says not to wait" },

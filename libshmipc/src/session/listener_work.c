@@ -189,7 +189,8 @@ static void release_work(struct shmipc_listener *l)
 		atomic_fetch_sub(&l->handshakes, 1);
 	}
 	if (refused)
-		log_warn("listener", "%s: %u handshakes failed, one of them with error %d", l->address, refused, error);
+		log_warn("listener", "%s: %u handshakes failed, one of them: %s", l->address, refused,
+			 shmipc_strerror(error));
 }
 
 /* Keep what a step wants to be traced, until the lock is let go. */

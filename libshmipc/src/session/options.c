@@ -22,12 +22,14 @@ int shmipc_session_options_check(const struct shmipc_session_options *o, char *m
 			{ "private_max", o->private_max, 65536, 1ull << 40 },
 			{ "streams_max", o->streams_max, 1, 1u << 24 },
 			{ "backlog", o->backlog, 1, 1u << 20 },
+			{ "slots_max", o->slots_max, LAYOUT_SLOTS_MIN, LAYOUT_SLOTS_MAX },
+			{ "slices_max", o->slices_max, LAYOUT_SLICES_MIN, LAYOUT_SLICES_MAX },
 			{ "exhaustion", o->exhaustion, SHMIPC_EXHAUSTION_WAIT, SHMIPC_EXHAUSTION_FALLBACK },
 			{ "breaker_ms", o->breaker_ms, 0, 86400000 },
 			{ "idle_timeout_ms", o->idle_timeout_ms, 0, 86400000 },
 			{ "monitor_ms", o->monitor_ms, 10, 86400000 },
 		},
-		8, message, size);
+		10, message, size);
 }
 
 int session_options_take(const struct shmipc_session_options *from, struct shmipc_session_options *to)

@@ -340,6 +340,12 @@ static int take_offer(struct handshake *h)
 	offer_decode(h->in, &offer);
 	if (!(h->backends & (offer.backend == SHMIPC_BACKEND_KMOD ? WIRE_KMOD : WIRE_MEMFD)))
 		return -EPROTO;
+	r = offer_check(&offer);
+	if (r)
+		return r;
+	/* This side's lane has as many, and on memfd that is memory of this side's. */
+	if (offer.slots > h->options->slots_max || offer.slices > h->options->slices_max)
+		return -E2BIG;
 	h->count = 0; /* not ours any more */
 	/* A client that wants much to begin with pays for that alone; this lane grows when it is needed. */
 	r = offer_accept(&offer, &h->options->channel, h->options->channel.segment_bytes, h->fds, count, &h->from,

@@ -101,7 +101,8 @@ short handshake_events(const struct handshake *handshake);
  *
  * Returns 0: done, handshake_take() it. -EAGAIN: wait for its events, or its deadline. -ETIMEDOUT, -EPIPE, -EPROTO.
  * -EPROTONOSUPPORT: the other side speaks the older protocol, or needs a feature that is not known here.
- * -EOPNOTSUPP: no backend in common; what channel_create says; or what the other side gave up with.
+ * -EOPNOTSUPP: no backend in common. -E2BIG: the client wants more slots or slices than the server takes. What
+ * channel_create says; or what the other side gave up with.
  */
 int handshake_step(struct handshake *handshake);
 
