@@ -52,3 +52,6 @@ $(UNIT_BUILD)/errors_named.h: $(wildcard libshmipc/include/shmipc/*.h)
 
 # It loads a second copy of the library beside its own.
 $(UNIT_BUILD)/session_copies: | $(LIB_SO)
+
+# It counts what the library has allocated and not freed.
+$(UNIT_BUILD)/fork_memory: LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc,--wrap=strdup,--wrap=free

@@ -4,10 +4,7 @@
  */
 #include <pthread.h>
 #include <signal.h>
-#include <stddef.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -150,20 +147,6 @@ static void tries_to_connect_become_rarer(struct pair *pair)
 	shmipc_pool_close(pool);
 }
 
-/* A socket that takes connections, and says nothing. */
-static int listen_silently(const char *address, int backlog)
-{
-	struct sockaddr_un name = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(address));
-
-	strcpy(name.sun_path, address);
-	name.sun_path[0] = '\0';
-	assert_int_equal(bind(fd, (struct sockaddr *)&name, size), 0);
-	assert_int_equal(listen(fd, backlog), 0);
-	return fd;
-}
-
 static void expect_prompt_close(struct pair *pair, int backlog)
 {
 	struct shmipc_pool_options options = pool_options(pair);
@@ -179,7 +162,7 @@ static void expect_prompt_close(struct pair *pair, int backlog)
 	options.connect_ms = 3600000;
 	pool = open_pool(address, &options);
 	server_kill(pid);
-	silent = listen_silently(address, backlog);
+	silent = server_silent(address, backlog);
 	await(!pool_stats_of(pool).sessions);
 	sleep_ms(100); /* it is in the middle of a handshake, or waits for one */
 	began = now_ns();

@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -167,6 +169,19 @@ void server_act(struct server *server, const struct pair *pair, void (*act)(stru
 	assert_code(server_echo(stream, 0, 10), 0);
 	shmipc_stream_close(stream);
 	shmipc_session_close(session);
+}
+
+int server_silent(const char *address, int backlog)
+{
+	struct sockaddr_un name = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(address));
+
+	strcpy(name.sun_path, address);
+	name.sun_path[0] = '\0';
+	assert_int_equal(bind(fd, (struct sockaddr *)&name, size), 0);
+	assert_int_equal(listen(fd, backlog), 0);
+	return fd;
 }
 
 struct accepting {

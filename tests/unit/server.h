@@ -43,6 +43,9 @@ void server_stop(struct server *server);
  */
 void server_act(struct server *server, const struct pair *pair, void (*act)(struct server *server));
 
+/* Only a listening socket at such an address: it takes connections, so many, and says nothing. */
+int server_silent(const char *address, int backlog);
+
 /* Both sides of a session over a pair of sockets. */
 void server_sessions(const struct pair *pair, struct shmipc_session **client, struct shmipc_session **server);
 

@@ -9,6 +9,8 @@
  * Any number of pools may be in one process, to one address or several.
  *
  * Threads. Every function may be called from any thread; close while no other is.
+ *
+ * Fork. In a forked child every call returns -EPERM, put closes; close frees what is private, and the parent's pool goes on.
  */
 #ifndef SHMIPC_POOL_H
 #define SHMIPC_POOL_H

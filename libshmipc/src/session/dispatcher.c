@@ -315,10 +315,12 @@ void shmipc_dispatcher_close(struct shmipc_dispatcher *dispatcher)
 {
 	if (!dispatcher)
 		return;
-	/* In a forked child there are no threads, and the epoll is the parent's too. */
 	if (load_relaxed(dispatcher->guard)) {
 		stop_threads(dispatcher);
 		driven_drop_all(dispatcher);
+	} else {
+		/* A forked child: there are no threads, and the epoll is the parent's too. */
+		driven_close_copies(dispatcher);
 	}
 	dispatcher_put(dispatcher);
 }

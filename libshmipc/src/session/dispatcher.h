@@ -88,6 +88,8 @@ bool driven_get_locked(struct driven *driven);
 void driven_put(struct driven *driven);
 /* Drive nothing any more; no thread runs. */
 void driven_drop_all(struct shmipc_dispatcher *dispatcher);
+/* In a forked child: free what it has of listeners. */
+void driven_close_copies(struct shmipc_dispatcher *dispatcher);
 
 void dispatcher_put(struct shmipc_dispatcher *dispatcher);
 

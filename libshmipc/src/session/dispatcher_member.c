@@ -3,7 +3,7 @@
  * dispatcher_member.c - what a dispatcher drives: sessions and listeners come and go
  *
  * Responsible for the table of them, and for who may still touch an entry: see "Lifetime" in dispatcher.h. In a
- * forked child a session's end leaves the epoll alone, which is the parent's too, and takes no lock.
+ * forked child a session's end leaves the epoll alone, which is the parent's too, and waits for no lock: see copy.h.
  */
 #include <stddef.h>
 #include <stdlib.h>
@@ -149,6 +149,9 @@ static void forget_session(struct session_driver *driver)
 		leave_locked(driven);
 		lock_release(&dispatcher->lock);
 		epoll_ctl(dispatcher->epoll, EPOLL_CTL_DEL, driven->fd, NULL);
+	} else if (lock_try(&dispatcher->lock)) {
+		leave_locked(driven);
+		lock_release(&dispatcher->lock);
 	}
 	free(driven);
 	dispatcher_put(dispatcher);
@@ -278,4 +281,23 @@ void driven_drop_all(struct shmipc_dispatcher *dispatcher)
 		free(driven);
 		dispatcher_put(dispatcher);
 	}
+}
+
+/* Those of sessions go with these. */
+void driven_close_copies(struct shmipc_dispatcher *dispatcher)
+{
+	struct driven *driven;
+	uint32_t i;
+
+	if (!lock_try(&dispatcher->lock))
+		return;
+	for (i = 0; i < dispatcher->room; i++) {
+		driven = dispatcher->members[i];
+		if (!driven || !driven->listener)
+			continue;
+		leave_locked(driven);
+		free(driven);
+		dispatcher_put(dispatcher); /* not the last one: the handle's is not given up yet */
+	}
+	lock_release(&dispatcher->lock);
 }

@@ -18,6 +18,7 @@
  *	stats.c		counters
  *	timer.c		monitor calls, idle timeouts: a thread, where they are asked for
  *	restart.c	answers to a hot restart
+ *	copy.c		what a forked child frees
  *
  * On top of these, and knowing no more of a session than its hooks and what is public: listener*.c, dispatcher*.c, pool*.c.
  *

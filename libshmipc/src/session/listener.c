@@ -269,13 +269,19 @@ static bool keeps_path(const struct shmipc_listener *l)
 	       l->restart.state == SHMIPC_RESTART_DONE;
 }
 
-/* In a forked child: its copies of what the parent goes on using, whose locks may be taken for ever. */
+/* In a forked child: its copies of what the parent goes on using. A lock that is taken stays so: see copy.h. */
 static void close_copy(struct shmipc_listener *l)
 {
 	uint32_t i;
 
-	for (i = 0; i < l->queued; i++)
-		shmipc_session_close(l->queue[(l->queue_head + i) % l->options.handshakes]);
+	if (lock_try(&l->work))
+		work_close_copy(l);
+	if (lock_try(&l->lock)) {
+		for (i = 0; i < l->queued; i++)
+			shmipc_session_close(l->queue[(l->queue_head + i) % l->options.handshakes]);
+		member_close_copies(l);
+	}
+	streams_close_copy(l);
 	binding_fini(&l->binding, false);
 	free_listener(l);
 }

@@ -114,6 +114,8 @@ void work_do(struct shmipc_listener *listener);
 void work_stop(struct shmipc_listener *listener);
 /* Look again whether connections are wanted, and when the timer is due. */
 void work_adjust(struct shmipc_listener *listener);
+/* In a forked child: free what it has of the handshakes. */
+void work_close_copy(struct shmipc_listener *listener);
 
 /* listener_restart.c */
 
@@ -121,11 +123,14 @@ void work_adjust(struct shmipc_listener *listener);
 int member_add(struct shmipc_listener *listener, struct shmipc_session *session);
 /* Forget all. */
 void member_drop_all(struct shmipc_listener *listener);
+/* In a forked child: free what it has of them. */
+void member_close_copies(struct shmipc_listener *listener);
 /* The restart may have come to its end. Not under lock. */
 void restart_update(struct shmipc_listener *listener);
 
 /* listener_streams.c */
 void streams_stop(struct shmipc_listener *listener); /* wakes who waits; idempotent */
 void streams_fini(struct shmipc_listener *listener);
+void streams_close_copy(struct shmipc_listener *listener); /* in a forked child */
 
 #endif /* SHMIPC_LISTENER_INTERNAL_H */

@@ -127,6 +127,16 @@ void member_drop_all(struct shmipc_listener *l)
 	}
 }
 
+void member_close_copies(struct shmipc_listener *l)
+{
+	struct member *m;
+
+	while ((m = l->members)) {
+		l->members = m->next;
+		free(m);
+	}
+}
+
 static void end_restart_locked(struct shmipc_listener *l, int64_t now)
 {
 	struct shmipc_restart_progress *p = &l->restart;

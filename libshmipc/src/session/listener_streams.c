@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "../futex.h"
+#include "copy.h"
 #include "listener_internal.h"
 #include "shmipc/dispatcher.h"
 
@@ -202,6 +203,26 @@ void streams_fini(struct shmipc_listener *l)
 		shmipc_stream_close(stream);
 	while (s->sessions)
 		end_session(s->sessions);
+	free(s->queue);
+	free(s);
+}
+
+void streams_close_copy(struct shmipc_listener *l)
+{
+	struct listener_streams *s = l->streams;
+	struct driven *driven;
+	uint32_t i;
+
+	if (!s || !lock_try(&s->lock))
+		return;
+	for (i = 0; i < s->count; i++)
+		copy_put_stream(s->queue[(s->head + i) % s->backlog]);
+	while ((driven = s->sessions)) {
+		s->sessions = driven->next;
+		shmipc_session_close(driven->session);
+		free(driven);
+	}
+	shmipc_dispatcher_close(s->dispatcher);
 	free(s->queue);
 	free(s);
 }

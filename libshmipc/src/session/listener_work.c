@@ -255,6 +255,19 @@ static int add_connection(struct shmipc_listener *l, int socket)
 	return 0;
 }
 
+void work_close_copy(struct shmipc_listener *l)
+{
+	struct connection *c;
+
+	while ((c = l->oldest)) {
+		l->oldest = c->next;
+		handshake_fini_copy(&c->handshake);
+		close(c->handshake.socket);
+		free(c);
+	}
+	free(l->notes);
+}
+
 static void stop_locked(struct shmipc_listener *l)
 {
 	uint64_t one = 1;

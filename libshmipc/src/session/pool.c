@@ -40,16 +40,20 @@ int shmipc_pool_options_check(const struct shmipc_pool_options *o, char *message
 		6, message, size);
 }
 
-void pool_put(struct shmipc_pool *pool)
+static void free_pool(struct shmipc_pool *pool)
 {
-	if (atomic_fetch_sub_explicit(&pool->refs, 1, memory_order_acq_rel) != 1)
-		return;
 	if (pool->epoll >= 0)
 		close(pool->epoll);
 	if (pool->wake_fd >= 0)
 		close(pool->wake_fd);
 	free(pool->address);
 	free(pool);
+}
+
+void pool_put(struct shmipc_pool *pool)
+{
+	if (atomic_fetch_sub_explicit(&pool->refs, 1, memory_order_acq_rel) == 1)
+		free_pool(pool);
 }
 
 static struct shmipc_pool *alloc_pool(const char *address, const struct shmipc_pool_options *options)
@@ -83,10 +87,10 @@ static void close_members(struct shmipc_pool *pool)
 
 	for (slot = pool->slots; slot < pool->slots + pool->slot_count; slot++) {
 		attempt_end(slot);
-		slot_lock(slot);
+		lock_take(&slot->lock);
 		member = slot->current;
 		slot->current = NULL;
-		slot_unlock(slot);
+		lock_release(&slot->lock);
 		if (member) {
 			member_retire(member);
 			member_close(member);
@@ -132,12 +136,40 @@ int shmipc_pool_create(const char *address, const struct shmipc_pool_options *op
 	return 0;
 }
 
+static void close_slot_copy(struct pool_slot *slot)
+{
+	struct pool_member *member;
+
+	attempt_end(slot);
+	if (!lock_try(&slot->lock))
+		return;
+	if (slot->current)
+		member_close_copy(slot->current);
+	while ((member = slot->retired)) {
+		slot->retired = member->next;
+		member_close_copy(member);
+	}
+}
+
+/* In a forked child: the thread is not here. */
+static void close_copy(struct shmipc_pool *pool)
+{
+	uint32_t i;
+
+	for (i = 0; i < pool->slot_count; i++)
+		close_slot_copy(&pool->slots[i]);
+	free_pool(pool);
+}
+
 void shmipc_pool_close(struct shmipc_pool *pool)
 {
 	if (!pool)
 		return;
-	if (load_relaxed(pool->guard))
-		pool_thread_stop(pool);
+	if (!load_relaxed(pool->guard)) {
+		close_copy(pool);
+		return;
+	}
+	pool_thread_stop(pool);
 	close_members(pool);
 	pool_put(pool);
 }
@@ -205,8 +237,9 @@ int shmipc_pool_put(struct shmipc_pool *pool, struct shmipc_stream *stream)
 
 	if (!stream)
 		return 0;
-	member = member_of(stream);
-	if (member && member->slot->pool == pool && load_relaxed(pool->guard))
+	/* A forked child's copy of a stream may be all that is left of its pool. */
+	member = session_check(stream->session) ? NULL : member_of(stream);
+	if (member && member->slot->pool == pool)
 		return member_put_stream(member, stream);
 	shmipc_stream_close(stream);
 	return 0;
@@ -216,7 +249,7 @@ static void add_slot(struct pool_slot *slot, struct shmipc_pool_stats *stats)
 {
 	struct pool_member *member;
 
-	slot_lock(slot);
+	lock_take(&slot->lock);
 	member = slot->current;
 	if (member && !shmipc_session_error(member->session)) {
 		stats->sessions++;
@@ -224,7 +257,7 @@ static void add_slot(struct pool_slot *slot, struct shmipc_pool_stats *stats)
 	}
 	stats->idle += member ? member->count : 0;
 	stats->taken += load_relaxed(&slot->taken);
-	slot_unlock(slot);
+	lock_release(&slot->lock);
 	stats->hits += load_relaxed(&slot->hits);
 	stats->opens += load_relaxed(&slot->opens);
 	stats->discards += load_relaxed(&slot->discards);

@@ -22,6 +22,9 @@
  * Lifetime. A member is freed with its last reference: its slot's, and each of its streams', idle or out (stream_owner).
  * Its session's handle is closed by the thread, or by the pool's close, when no stream is out: so nobody
  * who has one out, or is in get, calls into a closed handle. A pool is freed with its last: the handle's, its members'.
+ *
+ * Fork. A child has no pool, but a copy of its memory: there a stream says nothing to its member when it is closed, so that
+ * closing the pool counts no references. What a lock protects that was held at the fork is left alone, as in copy.h.
  */
 #ifndef SHMIPC_SESSION_POOL_H
 #define SHMIPC_SESSION_POOL_H
@@ -101,19 +104,6 @@ struct shmipc_pool {
 	struct pool_slot slots[];
 };
 
-/* A forked child has no other threads, but may have the locks they held. */
-static inline void slot_lock(struct pool_slot *slot)
-{
-	if (likely(load_relaxed(slot->pool->guard)))
-		lock_take(&slot->lock);
-}
-
-static inline void slot_unlock(struct pool_slot *slot)
-{
-	if (likely(load_relaxed(slot->pool->guard)))
-		lock_release(&slot->lock);
-}
-
 /* pool.c */
 void pool_put(struct shmipc_pool *pool);
 
@@ -133,6 +123,8 @@ void member_retire(struct pool_member *member);
 int64_t member_expire(struct pool_member *member, uint32_t idle_ms);
 /* Close its session's handle, and give the slot's reference up. No other thread is in a call on the session. */
 void member_close(struct pool_member *member);
+/* In a forked child: free what it has of it. */
+void member_close_copy(struct pool_member *member);
 
 /* pool_thread.c */
 

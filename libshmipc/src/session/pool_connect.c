@@ -32,15 +32,18 @@ struct attempt {
 
 void attempt_end(struct pool_slot *slot)
 {
+	bool ours = load_relaxed(slot->pool->guard);
 	struct attempt *attempt = slot->attempt;
 
 	slot->attempt = NULL;
 	if (!attempt)
 		return;
-	if (attempt->events && load_relaxed(slot->pool->guard))
+	if (attempt->events && ours)
 		epoll_ctl(slot->pool->epoll, EPOLL_CTL_DEL, attempt->socket, NULL);
-	if (attempt->connected)
+	if (attempt->connected && ours)
 		handshake_fini(&attempt->handshake);
+	else if (attempt->connected)
+		handshake_fini_copy(&attempt->handshake);
 	if (attempt->socket >= 0)
 		close(attempt->socket);
 	free(attempt);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "../process.h"
+#include "copy.h"
 #include "pool.h"
 
 static void put_member(struct pool_member *member)
@@ -37,10 +38,10 @@ static void untake_member(struct pool_member *member)
 	struct pool_slot *slot = member->slot;
 	bool work;
 
-	slot_lock(slot);
+	lock_take(&slot->lock);
 	untake_locked(member);
 	work = (member->retired && !member->taken) || (member->session && load_relaxed(&member->session->owing));
-	slot_unlock(slot);
+	lock_release(&slot->lock);
 	if (unlikely(work))
 		pool_wake(slot->pool);
 }
@@ -106,11 +107,10 @@ void member_close(struct pool_member *member)
 	struct shmipc_session *session = member->session;
 	struct pool_slot *slot = member->slot;
 
-	slot_lock(slot);
+	lock_take(&slot->lock);
 	member->session = NULL; /* streams that are out may be closed later */
-	slot_unlock(slot);
-	if (load_relaxed(slot->pool->guard))
-		session_set_hooks(session, NULL);
+	lock_release(&slot->lock);
+	session_set_hooks(session, NULL);
 	shmipc_session_close(session);
 	put_member(member);
 }
@@ -130,6 +130,15 @@ static struct shmipc_stream *pop_oldest_locked(struct pool_member *member)
 		return NULL;
 	member->count--;
 	return member->idle[member->head++ & (member->room - 1)].stream;
+}
+
+void member_close_copy(struct pool_member *member)
+{
+	while (member->count)
+		copy_put_stream(pop_newest_locked(member));
+	shmipc_session_close(member->session);
+	free(member->idle);
+	free(member);
 }
 
 static bool push_locked(struct pool_member *member, struct shmipc_stream *stream)
@@ -165,7 +174,7 @@ static int take_member(struct pool_slot *slot, struct pool_member **to, struct s
 	struct pool_member *member;
 	int r = 0;
 
-	slot_lock(slot);
+	lock_take(&slot->lock);
 	member = slot->current;
 	if (!member || shmipc_session_error(member->session)) {
 		r = -EAGAIN;
@@ -176,7 +185,7 @@ static int take_member(struct pool_slot *slot, struct pool_member **to, struct s
 		*to = member;
 		*idle = pop_newest_locked(member);
 	}
-	slot_unlock(slot);
+	lock_release(&slot->lock);
 	return r;
 }
 
@@ -224,14 +233,14 @@ bool member_put_stream(struct pool_member *member, struct shmipc_stream *stream)
 	kept = stream_is_clean(stream);
 	if (kept)
 		shmipc_stream_set_user(stream, NULL);
-	slot_lock(slot);
+	lock_take(&slot->lock);
 	kept = kept && !member->retired && member->count < pool->options.streams && push_locked(member, stream);
 	if (kept) {
 		untake_locked(member);
 		wake = !slot->expiring && pool->options.idle_ms;
 		slot->expiring |= wake;
 	}
-	slot_unlock(slot);
+	lock_release(&slot->lock);
 	if (kept) {
 		if (wake)
 			pool_wake(pool);
@@ -250,7 +259,7 @@ static struct shmipc_stream *take_oldest(struct pool_member *member, uint32_t id
 	uint32_t age;
 
 	*due = SHMIPC_FOREVER;
-	slot_lock(slot);
+	lock_take(&slot->lock);
 	slot->expiring = member->count;
 	if (member->count) {
 		age = process_now_coarse_ms() - member->idle[member->head & (member->room - 1)].since_ms;
@@ -261,15 +270,15 @@ static struct shmipc_stream *take_oldest(struct pool_member *member, uint32_t id
 			*due = process_now() + (int64_t)(idle_ms - age) * 1000000;
 		}
 	}
-	slot_unlock(slot);
+	lock_release(&slot->lock);
 	return stream;
 }
 
 void member_retire(struct pool_member *member)
 {
-	slot_lock(member->slot);
+	lock_take(&member->slot->lock);
 	member->retired = true;
-	slot_unlock(member->slot);
+	lock_release(&member->slot->lock);
 	member_expire(member, 0);
 }
 

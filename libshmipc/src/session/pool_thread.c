@@ -60,10 +60,10 @@ int pool_install(struct pool_slot *slot, struct shmipc_session *session)
 		member_close(member);
 		return r;
 	}
-	slot_lock(slot);
+	lock_take(&slot->lock);
 	old = slot->current;
 	slot->current = member;
-	slot_unlock(slot);
+	lock_release(&slot->lock);
 	if (old) {
 		old->next = slot->retired;
 		slot->retired = old;
@@ -78,9 +78,9 @@ static void drop_current(struct pool_slot *slot)
 {
 	struct pool_member *member = slot->current;
 
-	slot_lock(slot);
+	lock_take(&slot->lock);
 	slot->current = NULL;
-	slot_unlock(slot);
+	lock_release(&slot->lock);
 	member->next = slot->retired;
 	slot->retired = member;
 	member_retire(member);
@@ -212,9 +212,9 @@ static int64_t sweep_retired(struct pool_slot *slot)
 		due = earlier(due, look_after(member));
 		if (atomic_exchange_explicit(&member->asked, false, memory_order_acquire))
 			shmipc_session_restart_done(member->session, load_relaxed(&member->epoch), 0);
-		slot_lock(slot);
+		lock_take(&slot->lock);
 		taken = member->taken;
-		slot_unlock(slot);
+		lock_release(&slot->lock);
 		if (taken) {
 			link = &member->next;
 			continue;

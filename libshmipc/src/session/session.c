@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "../observe/log.h"
+#include "copy.h"
 #include "internal.h"
 #include "shmipc/observe.h"
 
@@ -177,7 +178,7 @@ void session_put(struct shmipc_session *session)
 	if (atomic_fetch_sub_explicit(&session->refs, 1, memory_order_acq_rel) != 1)
 		return;
 	driver = load_acquire(&session->driver);
-	if (driver && load_relaxed(session->guard))
+	if (driver)
 		driver->gone(driver);
 	free_session(session);
 }
@@ -286,6 +287,8 @@ void shmipc_session_close(struct shmipc_session *session)
 		close_accepted(session);
 		callback_close(session);
 		timer_remove(session);
+	} else {
+		copy_close(session);
 	}
 	session_put(session);
 }

@@ -444,11 +444,16 @@ void handshake_take(struct handshake *h, struct shmipc_channel **channel, struct
 	h->channel = NULL;
 }
 
-void handshake_fini(struct handshake *h)
+void handshake_fini_copy(struct handshake *h)
 {
 	fdpass_close(h->fds, h->count);
 	h->count = 0;
 	shmipc_channel_destroy(h->channel);
 	h->channel = NULL;
+}
+
+void handshake_fini(struct handshake *h)
+{
+	handshake_fini_copy(h);
 	fdpass_restore_credentials(h->socket, h->credentials);
 }

@@ -123,4 +123,9 @@ void handshake_trace(const struct handshake_note *notes, uint32_t count);
  */
 void handshake_fini(struct handshake *handshake);
 
+/**
+ * handshake_fini_copy - in a forked child: likewise, and leave the socket as it is, which is the parent's too
+ */
+void handshake_fini_copy(struct handshake *handshake);
+
 #endif /* SHMIPC_HANDSHAKE_H */
