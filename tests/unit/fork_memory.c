@@ -6,7 +6,6 @@
  * counted here. A server whose memory is not to count is a process of its own.
  */
 #include <poll.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
