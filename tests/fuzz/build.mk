@@ -14,8 +14,8 @@ FUZZ_FLAGS := -std=gnu11 -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer,addres
 FUZZERS := arena lane handover handshake vector
 FUZZ_SRC_arena := libshmipc/src/shm/arena.c
 FUZZ_SRC_lane := tests/fuzz/pair.c $(LIB_SRC)
-FUZZ_SRC_handover := tests/fuzz/pair.c $(LIB_SRC)
-FUZZ_SRC_handshake := tests/fuzz/pair.c $(LIB_SRC)
+FUZZ_SRC_handover := tests/fuzz/pair.c tests/left.c $(LIB_SRC)
+FUZZ_SRC_handshake := tests/fuzz/pair.c tests/left.c $(LIB_SRC)
 FUZZ_SRC_vector := $(LIB_SRC)
 FUZZ_RUNS_arena := 60000
 FUZZ_RUNS_lane := 8000

@@ -5,7 +5,6 @@
  */
 #include "wire/handshake.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -14,6 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "../left.h"
 #include "fdpass.h"
 #include "input.h"
 #include "pair.h"
@@ -189,17 +189,6 @@ static bool take(struct side *s, struct message *m)
 	n = fdpass_receive(s->far, m->bytes, sizeof(m->bytes), m->fds, &m->count, NULL);
 	m->size = n > 0 ? (size_t)n : 0;
 	return n > 0;
-}
-
-static int count_fds(void)
-{
-	DIR *fds = opendir("/proc/self/fd");
-	int n = 0;
-
-	while (readdir(fds))
-		n++;
-	closedir(fds);
-	return n;
 }
 
 /* Both came to an end: what they have works, or says that it does not. */

@@ -10,7 +10,7 @@ STRESS_BUILD := $(BUILD)/tests/stress
 STRESS_ARCHIVE := $(BUILD)/libshmipc/libshmipc.a
 STRESS_SIDE := $(STRESS_BUILD)/message.o $(STRESS_BUILD)/plan.o $(STRESS_BUILD)/side.o $(STRESS_BUILD)/produce.o \
 	       $(STRESS_BUILD)/consume.o $(STRESS_BUILD)/threads.o $(STRESS_BUILD)/words.o $(STRESS_BUILD)/watch.o \
-	       $(STRESS_BUILD)/pair.o
+	       $(STRESS_BUILD)/pair.o $(BUILD)/tests/left.o
 STRESS_MAIN := $(STRESS_BUILD)/stress.o $(STRESS_BUILD)/killing.o $(STRESS_SIDE)
 
 STRESS_CONTROLS := blind unlocked unwoken unmarked unpaid paid

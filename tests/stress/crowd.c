@@ -4,7 +4,6 @@
  */
 #include "crowd.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +12,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "../left.h"
 #include "link.h"
 #include "plan.h"
 #include "side.h"
@@ -395,30 +395,6 @@ static void run_threads(struct crowd *c)
 	pthread_join(disturbing.thread, NULL);
 }
 
-static int count_entries(void)
-{
-	DIR *directory = opendir("/proc/self/fd");
-	int n = 0;
-
-	while (directory && readdir(directory))
-		n++;
-	closedir(directory);
-	return n;
-}
-
-static int count_lanes(void)
-{
-	FILE *maps = fopen("/proc/self/maps", "re");
-	char line[512];
-	int n = 0;
-
-	while (maps && fgets(line, sizeof(line), maps))
-		n += strstr(line, "memfd:shmipc") || strstr(line, "[shmipc]") || strstr(line, "/dev/shmipc");
-	if (maps)
-		fclose(maps);
-	return n;
-}
-
 /* Callbacks that will not be called any more leave their streams behind. */
 static void drain_callbacks(struct crowd *c)
 {
@@ -441,7 +417,7 @@ int crowd_run(void *argument)
 	if (end->other_socket >= 0)
 		close(end->other_socket);
 	c.stop_fd = eventfd(0, EFD_CLOEXEC);
-	fds = count_entries();
+	fds = count_fds();
 	r = link_open(end->socket, end->number == 1, &c.plan->options, &c.session);
 	if (r == -EOPNOTSUPP || r == -EACCES)
 		return RUN_SKIPPED;
@@ -465,9 +441,9 @@ int crowd_run(void *argument)
 	if (!c.plan->may_break)
 		board_arrive(end->board, 1);
 	shmipc_session_close(c.session);
-	if (count_lanes())
-		fail(&c, "lanes are still mapped", count_lanes());
-	if (count_entries() > fds + 1) /* a watcher keeps one for good; the socket was the session's */
-		fail(&c, "descriptors are left", count_entries() - fds);
+	if (count_lane_mappings())
+		fail(&c, "lanes are still mapped", count_lane_mappings());
+	if (count_fds() > fds + 1) /* a watcher keeps one for good; the socket was the session's */
+		fail(&c, "descriptors are left", count_fds() - fds);
 	return RUN_PASSED;
 }

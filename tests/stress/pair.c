@@ -4,7 +4,6 @@
  */
 #include "pair.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "../left.h"
 #include "side.h"
 #include "words.h"
 
@@ -37,34 +37,10 @@ int pair_open(const struct end *end, struct shmipc_channel **channel)
 	return r;
 }
 
-static int count_fds(void)
-{
-	DIR *fds = opendir("/proc/self/fd");
-	int n = 0;
-
-	while (fds && readdir(fds))
-		n++;
-	closedir(fds);
-	return n;
-}
-
-static int count_mappings(void)
-{
-	FILE *maps = fopen("/proc/self/maps", "re");
-	char line[512];
-	int n = 0;
-
-	while (maps && fgets(line, sizeof(line), maps))
-		n += strstr(line, "memfd:shmipc") || strstr(line, "[shmipc]") || strstr(line, "/dev/shmipc");
-	if (maps)
-		fclose(maps);
-	return n;
-}
-
 static void check_left_over(struct side *s, int fds)
 {
-	if (count_mappings())
-		side_fail(s, "%d lanes are still mapped after destroy", count_mappings());
+	if (count_lane_mappings())
+		side_fail(s, "%d lanes are still mapped after destroy", count_lane_mappings());
 	/* The watcher of memfd channels keeps one descriptor for good. */
 	if (count_fds() > fds + 1)
 		side_fail(s, "%d descriptors after destroy, %d before", count_fds(), fds);

@@ -22,7 +22,7 @@ $(UNIT_OBJECTS): CPPFLAGS += -Ilibshmipc/src
 $(UNIT_OBJECTS): override CFLAGS_EXTRA += -pthread
 
 $(UNIT_PROGRAMS:%=$(UNIT_BUILD)/%): $(UNIT_BUILD)/%: \
-		$(UNIT_BUILD)/%.o $(UNIT_SHARED:%=$(UNIT_BUILD)/%.o) $(LIB_A)
+		$(UNIT_BUILD)/%.o $(UNIT_SHARED:%=$(UNIT_BUILD)/%.o) $(BUILD)/tests/left.o $(LIB_A)
 	$(CC) $(CFLAGS) $(CFLAGS_EXTRA) $(LDFLAGS) -pthread -o $@ $^ -lcmocka
 
 $(UNIT_BUILD)/cxx_header: $(UNIT_BUILD)/headers/use.o

@@ -4,7 +4,6 @@
  */
 #include "pair.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
@@ -58,31 +57,6 @@ void sleep_ms(int milliseconds)
 
 	while (nanosleep(&time, &time) && errno == EINTR)
 		;
-}
-
-int count_fds(void)
-{
-	DIR *directory = opendir("/proc/self/fd");
-	int count = -3; /* ".", "..", and the directory's own */
-
-	assert_non_null(directory);
-	while (readdir(directory))
-		count++;
-	closedir(directory);
-	return count;
-}
-
-int count_lane_mappings(void)
-{
-	FILE *maps = fopen("/proc/self/maps", "re");
-	char line[512];
-	int count = 0;
-
-	assert_non_null(maps);
-	while (fgets(line, sizeof(line), maps))
-		count += strstr(line, "memfd:shmipc") || strstr(line, "[shmipc]") || strstr(line, "/dev/shmipc");
-	fclose(maps);
-	return count;
 }
 
 static void bark(int signal)

@@ -18,6 +18,7 @@
 #include <cmocka.h>
 #include <errno.h>
 
+#include "../left.h"
 #include "shmipc/channel.h"
 
 #if defined(__SANITIZE_THREAD__)
@@ -123,9 +124,5 @@ void sleep_ms(int milliseconds);
 			sleep_ms(1);                                                                                   \
 		}                                                                                                      \
 	} while (0)
-
-/* Open descriptors of this process; mappings of lanes in it. */
-int count_fds(void);
-int count_lane_mappings(void);
 
 #endif /* TESTS_UNIT_PAIR_H */
