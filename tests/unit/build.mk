@@ -7,7 +7,7 @@
 UNIT_BUILD := $(BUILD)/tests/unit
 
 # What the programs share; every other .c is a program.
-UNIT_SHARED := pair worker child proxy session_pair shake listener_pair server post driven callback_record pooled
+UNIT_SHARED := pair worker child proxy session_pair shake listener_pair server post mail driven callback_record pooled
 UNIT_PROGRAMS := $(filter-out $(UNIT_SHARED),$(basename $(notdir $(wildcard tests/unit/*.c))))
 UNIT_OBJECTS := $(UNIT_PROGRAMS:%=$(UNIT_BUILD)/%.o) $(UNIT_SHARED:%=$(UNIT_BUILD)/%.o)
 

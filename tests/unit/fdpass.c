@@ -8,10 +8,10 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include "child.h"
+#include "mail.h"
 #include "pair.h"
 
 static void seqpacket_pair(int socket[2])
@@ -35,24 +35,11 @@ static void ask_credentials(int socket)
 /* sendmsg with that many copies of a descriptor, past every check of fdpass_send. */
 static void send_copies(int socket, const void *data, size_t size, int fd, int copies)
 {
-	struct iovec iov = { .iov_base = (void *)data, .iov_len = size };
-	union {
-		char bytes[CMSG_SPACE(64 * sizeof(int))];
-		struct cmsghdr align;
-	} control;
-	struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.bytes };
-	struct cmsghdr *c;
-	int i;
+	int fds[MAIL_FDS], i;
 
-	memset(&control, 0, sizeof(control));
-	message.msg_controllen = CMSG_SPACE((size_t)copies * sizeof(int));
-	c = CMSG_FIRSTHDR(&message);
-	c->cmsg_level = SOL_SOCKET;
-	c->cmsg_type = SCM_RIGHTS;
-	c->cmsg_len = CMSG_LEN((size_t)copies * sizeof(int));
 	for (i = 0; i < copies; i++)
-		memcpy(CMSG_DATA(c) + (size_t)i * sizeof(int), &fd, sizeof(int));
-	assert_int_equal(sendmsg(socket, &message, 0), (ssize_t)size);
+		fds[i] = fd;
+	assert_int_equal(mail_send(socket, data, size, fds, copies, 0), (ssize_t)size);
 }
 
 static bool same_file(int one, int other)

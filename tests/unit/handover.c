@@ -30,10 +30,7 @@ static void a_forwarded_handover_is_as_good(struct pair *pair)
 	struct proxy proxy;
 	int sent, received;
 
-	proxy_open(&proxy, pair, NULL);
-	packet_take(proxy.up[1], &packet);
-	packet_give(proxy.down[1], &packet);
-	packet_take(proxy.down[1], &packet);
+	proxy_until_answer(&proxy, pair, &packet);
 	packet_give(proxy.up[1], &packet);
 	proxy_close(&proxy, &sent, &received);
 	assert_code(sent, 0);
@@ -203,10 +200,7 @@ static void change_answer(struct pair *pair, void (*change)(struct packet *packe
 	struct proxy proxy;
 	int sent, received;
 
-	proxy_open(&proxy, pair, NULL);
-	packet_take(proxy.up[1], &packet);
-	packet_give(proxy.down[1], &packet);
-	packet_take(proxy.down[1], &packet);
+	proxy_until_answer(&proxy, pair, &packet);
 	assert_int_equal(packet.wire.status, 0);
 	change(&packet);
 	packet_give(proxy.up[1], &packet);
@@ -346,10 +340,7 @@ static void a_hang_up_before_the_answer_is_epipe_for_the_sender(struct pair *pai
 	struct proxy proxy;
 	int sent, received;
 
-	proxy_open(&proxy, pair, NULL);
-	packet_take(proxy.up[1], &packet);
-	packet_give(proxy.down[1], &packet);
-	packet_take(proxy.down[1], &packet);
+	proxy_until_answer(&proxy, pair, &packet);
 	proxy_hang_up(&proxy.up[1]);
 	packet_drop(&packet);
 	proxy_close(&proxy, &sent, &received);

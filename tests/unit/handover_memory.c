@@ -216,10 +216,7 @@ static void answer(struct pair *pair, int (*make)(uint64_t bytes), int expected)
 	struct proxy proxy;
 	int sent, received;
 
-	proxy_open(&proxy, pair, NULL);
-	packet_take(proxy.up[1], &packet);
-	packet_give(proxy.down[1], &packet);
-	packet_take(proxy.down[1], &packet);
+	proxy_until_answer(&proxy, pair, &packet);
 	packet_replace(&packet, 0, make(size_of(packet.fds[0])));
 	packet_give(proxy.up[1], &packet);
 	proxy_close(&proxy, &sent, &received);

@@ -49,6 +49,13 @@ struct shmipc_producer *post_producer(struct post *post)
 	return producer;
 }
 
+struct shmipc_producer *post_start(struct post *post, const struct pair *pair)
+{
+	post_init(post, pair);
+	post_open(post);
+	return post_producer(post);
+}
+
 void post_close(struct post *post)
 {
 	shmipc_vector_close(post->vector);

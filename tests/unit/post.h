@@ -22,6 +22,9 @@ void post_init(struct post *post, const struct pair *pair);
 void post_open(struct post *post);
 struct shmipc_producer *post_producer(struct post *post);
 
+/* All three: a producer that is attached, with those options. */
+struct shmipc_producer *post_start(struct post *post, const struct pair *pair);
+
 /* Serve, in this thread, until a producer is attached. */
 void post_attach(struct post *post, struct shmipc_producer *producer);
 

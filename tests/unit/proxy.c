@@ -7,8 +7,9 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
 #include <unistd.h>
+
+#include "mail.h"
 
 static int call_send(struct worker *worker)
 {
@@ -44,30 +45,26 @@ void proxy_open(struct proxy *proxy, struct pair *pair, const struct shmipc_chan
 	proxy_receive(&proxy->receiver, &proxy->down[0]);
 }
 
+void proxy_until_answer(struct proxy *proxy, struct pair *pair, struct packet *packet)
+{
+	proxy_open(proxy, pair, NULL);
+	packet_take(proxy->up[1], packet);
+	packet_give(proxy->down[1], packet);
+	packet_take(proxy->down[1], packet);
+}
+
 void packet_take(int socket, struct packet *packet)
 {
-	struct iovec iov = { .iov_base = &packet->wire, .iov_len = sizeof(packet->wire) };
-	union {
-		char bytes[CMSG_SPACE(PACKET_FDS * sizeof(int)) + CMSG_SPACE(sizeof(struct ucred))];
-		struct cmsghdr align;
-	} control;
-	struct msghdr message = {
-		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof(control.bytes)
-	};
 	struct pollfd poll_fd = { .fd = socket, .events = POLLIN };
-	struct cmsghdr *c;
+	int fds[MAIL_FDS];
 
 	memset(packet, 0xa5, sizeof(*packet));
-	packet->count = 0;
 	assert_int_equal(poll(&poll_fd, 1, 20000), 1);
-	assert_int_equal(recvmsg(socket, &message, MSG_CMSG_CLOEXEC), (ssize_t)sizeof(packet->wire));
+	assert_int_equal(mail_receive(socket, &packet->wire, sizeof(packet->wire), fds, &packet->count, 0),
+			 (ssize_t)sizeof(packet->wire));
 	packet->size = sizeof(packet->wire);
-	for (c = CMSG_FIRSTHDR(&message); c; c = CMSG_NXTHDR(&message, c)) {
-		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-			continue;
-		packet->count = (int)((c->cmsg_len - CMSG_LEN(0)) / sizeof(int));
-		memcpy(packet->fds, CMSG_DATA(c), (size_t)packet->count * sizeof(int));
-	}
+	assert_true(packet->count <= PACKET_FDS);
+	memcpy(packet->fds, fds, (size_t)packet->count * sizeof(int));
 }
 
 void packet_drop(struct packet *packet)
@@ -78,26 +75,8 @@ void packet_drop(struct packet *packet)
 
 void packet_give(int socket, struct packet *packet)
 {
-	struct iovec iov = { .iov_base = &packet->wire, .iov_len = packet->size };
-	union {
-		char bytes[CMSG_SPACE(PACKET_FDS * sizeof(int))];
-		struct cmsghdr align;
-	} control;
-	struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1 };
-	size_t bytes = (size_t)packet->count * sizeof(int);
-	struct cmsghdr *c;
-
-	memset(&control, 0, sizeof(control));
-	if (packet->count) {
-		message.msg_control = control.bytes;
-		message.msg_controllen = CMSG_SPACE(bytes);
-		c = CMSG_FIRSTHDR(&message);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(bytes);
-		memcpy(CMSG_DATA(c), packet->fds, bytes);
-	}
-	assert_int_equal(sendmsg(socket, &message, MSG_NOSIGNAL), (ssize_t)packet->size);
+	assert_int_equal(mail_send(socket, &packet->wire, packet->size, packet->fds, packet->count, MSG_NOSIGNAL),
+			 (ssize_t)packet->size);
 	packet_drop(packet);
 }
 

@@ -41,6 +41,9 @@ struct proxy {
 /* Create pair->a, with these options (NULL: pair_options()), and start both sides. */
 void proxy_open(struct proxy *proxy, struct pair *pair, const struct shmipc_channel_options *options);
 
+/* Likewise with the default options; forward the offer, and take the answer, which is the test's to give or to drop. */
+void proxy_until_answer(struct proxy *proxy, struct pair *pair, struct packet *packet);
+
 /* Start only a thread that receives from *socket; its worker->channel is what came. */
 void proxy_receive(struct worker *receiver, int *socket);
 

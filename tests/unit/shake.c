@@ -8,6 +8,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "mail.h"
+
 void shake_prepare(struct shake *shake, struct pair *pair)
 {
 	const struct shmipc_session_options defaults = SHMIPC_SESSION_OPTIONS_INIT;
@@ -53,56 +55,26 @@ int shake_step(struct shake *shake, int side)
 
 void shake_take(struct shake *shake, int side, struct parcel *parcel)
 {
-	struct iovec iov = { .iov_base = parcel->bytes, .iov_len = sizeof(parcel->bytes) };
-	union {
-		char bytes[CMSG_SPACE(PARCEL_FDS * sizeof(int)) + CMSG_SPACE(sizeof(struct ucred))];
-		struct cmsghdr align;
-	} control;
-	struct msghdr message = {
-		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof(control.bytes)
-	};
-	struct cmsghdr *c;
+	int fds[MAIL_FDS];
 	ssize_t n;
 
 	memset(parcel, 0xa5, sizeof(*parcel));
-	parcel->count = 0;
 	shake_step(shake, side);
-	n = recvmsg(shake->far[side], &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+	n = mail_receive(shake->far[side], parcel->bytes, sizeof(parcel->bytes), fds, &parcel->count, MSG_DONTWAIT);
 	if (n <= 0)
 		fail_msg("side %d sent nothing: its step said %d", side, shake->result[side]);
 	parcel->size = (size_t)n;
-	for (c = CMSG_FIRSTHDR(&message); c; c = CMSG_NXTHDR(&message, c)) {
-		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-			continue;
-		parcel->count = (int)((c->cmsg_len - CMSG_LEN(0)) / sizeof(int));
-		memcpy(parcel->fds, CMSG_DATA(c), (size_t)parcel->count * sizeof(int));
-	}
+	assert_true(parcel->count <= PARCEL_FDS);
+	memcpy(parcel->fds, fds, (size_t)parcel->count * sizeof(int));
 }
 
 void shake_give_some(struct shake *shake, int side, const struct parcel *parcel, size_t from, size_t to)
 {
-	struct iovec iov = { .iov_base = (void *)(parcel->bytes + from), .iov_len = to - from };
-	union {
-		char bytes[CMSG_SPACE(PARCEL_FDS * sizeof(int))];
-		struct cmsghdr align;
-	} control;
-	struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1 };
-	size_t bytes = (size_t)parcel->count * sizeof(int);
-	struct cmsghdr *c;
-
 	if (from == to)
 		return;
-	memset(&control, 0, sizeof(control));
-	if (parcel->count && !from) {
-		message.msg_control = control.bytes;
-		message.msg_controllen = CMSG_SPACE(bytes);
-		c = CMSG_FIRSTHDR(&message);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(bytes);
-		memcpy(CMSG_DATA(c), parcel->fds, bytes);
-	}
-	assert_int_equal(sendmsg(shake->far[side], &message, MSG_NOSIGNAL | MSG_DONTWAIT), (ssize_t)(to - from));
+	assert_int_equal(mail_send(shake->far[side], parcel->bytes + from, to - from, parcel->fds,
+				   from ? 0 : parcel->count, MSG_NOSIGNAL | MSG_DONTWAIT),
+			 (ssize_t)(to - from));
 }
 
 void shake_give(struct shake *shake, int side, struct parcel *parcel)

@@ -113,7 +113,8 @@ static void each_side_has_the_window_that_the_other_one_chose(struct pair *pair)
 	ends_close(pair, &ends);
 }
 
-static void a_message_larger_than_the_window_arrives_all_the_same(struct pair *pair)
+/* A message of 100,000 bytes, with such a window, and a reader whose places are no larger than @most. */
+static void expect_large_message(struct pair *pair, uint64_t window, size_t most)
 {
 	struct shmipc_session_options options = session_options(pair);
 	static unsigned char out[100000], in[100000];
@@ -123,13 +124,14 @@ static void a_message_larger_than_the_window_arrives_all_the_same(struct pair *p
 	int last = 0;
 	ssize_t n;
 
-	options.window = 4096;
+	options.window = window;
 	session_pair_open(pair, &options, &options);
 	ends = ends_open(pair);
 	pattern_fill(out, sizeof(out), 4);
+	memset(in, 0, sizeof(in));
 	call_write(&call, ends.near, out, sizeof(out), SHMIPC_FOREVER);
 	while (!last) {
-		n = shmipc_stream_read_message(ends.far, in + got, sizeof(in) - got < 1000 ? sizeof(in) - got : 1000,
+		n = shmipc_stream_read_message(ends.far, in + got, sizeof(in) - got < most ? sizeof(in) - got : most,
 					       &last, FAR);
 		assert_true(n > 0);
 		got += (size_t)n;
@@ -140,30 +142,15 @@ static void a_message_larger_than_the_window_arrives_all_the_same(struct pair *p
 	ends_close(pair, &ends);
 }
 
+static void a_message_larger_than_the_window_arrives_all_the_same(struct pair *pair)
+{
+	expect_large_message(pair, 4096, 1000);
+}
+
 /* Read into a place that is larger than the window: the rest cannot come before some is taken. */
 static void a_whole_message_larger_than_the_window_is_read_into_one_place(struct pair *pair)
 {
-	struct shmipc_session_options options = session_options(pair);
-	static unsigned char out[100000], in[100000];
-	struct ends ends;
-	struct call call;
-	size_t got = 0;
-	int last = 0;
-	ssize_t n;
-
-	options.window = 8192;
-	session_pair_open(pair, &options, &options);
-	ends = ends_open(pair);
-	pattern_fill(out, sizeof(out), 4);
-	call_write(&call, ends.near, out, sizeof(out), SHMIPC_FOREVER);
-	while (!last) {
-		n = shmipc_stream_read_message(ends.far, in + got, sizeof(in) - got, &last, FAR);
-		assert_true(n > 0);
-		got += (size_t)n;
-	}
-	assert_code(worker_join(&call.worker), sizeof(out));
-	assert_memory_equal(in, out, sizeof(out));
-	ends_close(pair, &ends);
+	expect_large_message(pair, 8192, SIZE_MAX);
 }
 
 static void a_buffer_larger_than_the_window_is_not_refused_for_ever(struct pair *pair)

@@ -148,9 +148,7 @@ static void a_stopped_producer_keeps_nobody(struct pair *pair)
 	uint32_t i;
 	pid_t pid;
 
-	post_init(&post, pair);
-	post_open(&post);
-	p = post_producer(&post);
+	p = post_start(&post, pair);
 	pid = fork();
 	if (!pid) {
 		struct shmipc_producer *stopped;

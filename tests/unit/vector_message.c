@@ -17,9 +17,7 @@ static void messages_of_any_length_arrive_whole_and_in_order(struct pair *pair)
 	struct post post;
 	uint32_t i;
 
-	post_init(&post, pair);
-	post_open(&post);
-	p = post_producer(&post);
+	p = post_start(&post, pair);
 	for (i = 0; i < 3 * SIZES; i++)
 		post_push(p, sizes[i % SIZES], i);
 	for (i = 0; i < 3 * SIZES;) {
@@ -47,9 +45,7 @@ static void a_batch_is_all_that_is_queued_and_lies_in_the_producers_memory(struc
 	struct post post;
 	uint32_t i;
 
-	post_init(&post, pair);
-	post_open(&post);
-	p = post_producer(&post);
+	p = post_start(&post, pair);
 	for (i = 0; i < 100; i++)
 		post_push(p, 100, i);
 	assert_code(shmipc_vector_receive(post.vector, FAR), 0);
@@ -72,9 +68,7 @@ static void what_next_did_not_show_comes_with_the_next_batch(struct pair *pair)
 	struct post post;
 	uint32_t i;
 
-	post_init(&post, pair);
-	post_open(&post);
-	p = post_producer(&post);
+	p = post_start(&post, pair);
 	for (i = 0; i < 10; i++)
 		post_push(p, 20, i);
 	for (i = 0; i < 10; i++) {
@@ -93,9 +87,7 @@ static void one_batch_is_open_at_a_time(struct pair *pair)
 	struct shmipc_producer *p;
 	struct post post;
 
-	post_init(&post, pair);
-	post_open(&post);
-	p = post_producer(&post);
+	p = post_start(&post, pair);
 	assert_code(shmipc_vector_next(post.vector, &m), -EINVAL);
 	assert_code(shmipc_vector_release(post.vector), -EINVAL);
 	post_push(p, 1, 0);
@@ -116,9 +108,7 @@ static void pieces_arrive_as_one_message(struct pair *pair)
 	struct shmipc_producer *p;
 	struct post post;
 
-	post_init(&post, pair);
-	post_open(&post);
-	p = post_producer(&post);
+	p = post_start(&post, pair);
 	assert_code(shmipc_producer_pushv(p, pieces, 3, FAR), 0);
 	assert_code(shmipc_producer_pushv(p, pieces, 0, FAR), 0);
 	assert_code(shmipc_producer_pushv(p, pieces, -1, FAR), -EINVAL);
@@ -139,9 +129,7 @@ static void a_reservation_is_seen_when_it_is_committed_and_not_when_cancelled(st
 	struct post post;
 	void *data;
 
-	post_init(&post, pair);
-	post_open(&post);
-	p = post_producer(&post);
+	p = post_start(&post, pair);
 	assert_code(shmipc_producer_commit(p, 0), -EINVAL);
 	assert_code(shmipc_producer_cancel(p), -EINVAL);
 	assert_code(shmipc_producer_reserve(p, 100, &data, FAR), 0);
@@ -289,9 +277,7 @@ static void counters_tell_what_went_through(struct pair *pair)
 	struct shmipc_producer *p;
 	struct post post;
 
-	post_init(&post, pair);
-	post_open(&post);
-	p = post_producer(&post);
+	p = post_start(&post, pair);
 	post_push(p, 10, 0);
 	post_push(p, 20, 1);
 	assert_code(shmipc_vector_receive(post.vector, FAR), 0);

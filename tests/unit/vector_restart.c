@@ -77,9 +77,7 @@ static void the_next_consumer_gets_what_the_last_one_did_not_release(struct pair
 	struct post post;
 	uint32_t i;
 
-	post_init(&post, pair);
-	post_open(&post);
-	p = post_producer(&post);
+	p = post_start(&post, pair);
 	for (i = 0; i < 2000; i++)
 		post_push(p, 200, i);
 	post_take(&post, 200, 0, 700);

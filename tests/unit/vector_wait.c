@@ -75,9 +75,7 @@ static void a_commit_wakes_a_sleeping_receive(struct pair *pair)
 	struct post post;
 	void *data;
 
-	post_init(&post, pair);
-	post_open(&post);
-	p = post_producer(&post);
+	p = post_start(&post, pair);
 	start_receive(&worker, &post);
 	assert_code(shmipc_producer_reserve(p, 10, &data, FAR), 0);
 	pattern_fill(data, 10, 3);
@@ -324,9 +322,7 @@ static void flush_returns_when_all_was_released(struct pair *pair)
 	struct worker worker;
 	struct post post;
 
-	post_init(&post, pair);
-	post_open(&post);
-	p = post_producer(&post);
+	p = post_start(&post, pair);
 	assert_code(shmipc_producer_flush(p, 0), 0);
 	post_push(p, 10, 1);
 	post_push(p, 10, 2);
