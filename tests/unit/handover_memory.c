@@ -111,9 +111,9 @@ static int write_only(uint64_t bytes)
 	return fd;
 }
 
-static int regular_file(uint64_t bytes)
+/* A new file without a name, all of it there. */
+static int file_like(char *path, uint64_t bytes)
 {
-	char path[] = "/var/tmp/shmipc-test-XXXXXX";
 	int fd = mkostemp(path, O_CLOEXEC);
 
 	assert_true(fd >= 0);
@@ -122,15 +122,18 @@ static int regular_file(uint64_t bytes)
 	return fd;
 }
 
+static int regular_file(uint64_t bytes)
+{
+	char path[] = "/var/tmp/shmipc-test-XXXXXX";
+
+	return file_like(path, bytes);
+}
+
 static int tmpfs_file(uint64_t bytes)
 {
 	char path[] = "/dev/shm/shmipc-test-XXXXXX";
-	int fd = mkostemp(path, O_CLOEXEC);
 
-	assert_true(fd >= 0);
-	unlink(path);
-	assert_int_equal(posix_fallocate(fd, 0, (off_t)bytes), 0);
-	return fd;
+	return file_like(path, bytes);
 }
 
 static int pipe_end(uint64_t bytes)

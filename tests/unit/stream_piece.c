@@ -39,34 +39,35 @@ static struct shmipc_piece receive(struct shmipc_stream *stream, size_t size, ui
 	return piece;
 }
 
-static void what_is_submitted_is_received_in_one_piece(struct pair *pair)
+/* Messages of these sizes, sent in that way, are one piece each. */
+static void expect_single_pieces(struct pair *pair,
+				 void (*send)(struct shmipc_stream *stream, size_t size, uint32_t tag),
+				 const size_t *sizes, uint32_t count)
 {
-	static const size_t sizes[] = { 1, 64, 112, 113, 4096, 4097, 32768, 32769, 300000, 700000 };
 	struct ends ends = open_one(pair);
 	struct shmipc_piece piece;
 	uint32_t i;
 
-	for (i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
-		submit(ends.near, sizes[i], i);
+	for (i = 0; i < count; i++) {
+		send(ends.near, sizes[i], i);
 		piece = receive(ends.far, sizes[i], i);
 		assert_code(shmipc_stream_release(ends.far, &piece), 0);
 	}
 	ends_close(pair, &ends);
 }
 
+static void what_is_submitted_is_received_in_one_piece(struct pair *pair)
+{
+	static const size_t sizes[] = { 1, 64, 112, 113, 4096, 4097, 32768, 32769, 300000, 700000 };
+
+	expect_single_pieces(pair, submit, sizes, sizeof(sizes) / sizeof(*sizes));
+}
+
 static void what_is_written_up_to_32_kb_is_received_in_one_piece(struct pair *pair)
 {
 	static const size_t sizes[] = { 1, 64, 112, 113, 4096, 4097, 20000, 32767, 32768 };
-	struct ends ends = open_one(pair);
-	struct shmipc_piece piece;
-	uint32_t i;
 
-	for (i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
-		pattern_write(ends.near, sizes[i], i);
-		piece = receive(ends.far, sizes[i], i);
-		assert_code(shmipc_stream_release(ends.far, &piece), 0);
-	}
-	ends_close(pair, &ends);
+	expect_single_pieces(pair, pattern_write, sizes, sizeof(sizes) / sizeof(*sizes));
 }
 
 static void less_may_be_submitted_than_was_reserved(struct pair *pair)

@@ -21,6 +21,13 @@ static void init_limited(struct post *post, const struct pair *pair, enum shmipc
 	post->producer_options.full = full;
 }
 
+static struct shmipc_producer *start_limited(struct post *post, const struct pair *pair, enum shmipc_full full)
+{
+	init_limited(post, pair, full);
+	post_open(post);
+	return post_producer(post);
+}
+
 /* Push until it does not go any more. Returns how many went; the result that ended it in *r. */
 static uint32_t push_until_full(struct shmipc_producer *p, uint32_t first, int *r)
 {
@@ -44,9 +51,7 @@ static void memory_grows_on_demand_up_to_the_limit(struct pair *pair)
 	uint32_t n;
 	int r;
 
-	init_limited(&post, pair, SHMIPC_FULL_BLOCK);
-	post_open(&post);
-	p = post_producer(&post);
+	p = start_limited(&post, pair, SHMIPC_FULL_BLOCK);
 	begun = producer_stats_of(p).memory_bytes;
 	assert_true(begun <= LIMIT / 8);
 	n = push_until_full(p, 0, &r);
@@ -67,9 +72,7 @@ static void at_the_limit_a_blocking_push_waits_until_its_deadline(struct pair *p
 	uint32_t n;
 	int r;
 
-	init_limited(&post, pair, SHMIPC_FULL_BLOCK);
-	post_open(&post);
-	p = post_producer(&post);
+	p = start_limited(&post, pair, SHMIPC_FULL_BLOCK);
 	n = push_until_full(p, 0, &r);
 	before = now_ns();
 	assert_code(shmipc_producer_push(p, &post, SIZE, soon(30)), -ETIMEDOUT);
@@ -98,9 +101,7 @@ static void release_wakes_a_push_that_waits_for_room(struct pair *pair)
 	uint32_t n;
 	int r;
 
-	init_limited(&post, pair, SHMIPC_FULL_BLOCK);
-	post_open(&post);
-	p = post_producer(&post);
+	p = start_limited(&post, pair, SHMIPC_FULL_BLOCK);
 	n = push_until_full(p, 0, &r);
 	worker = (struct worker){ .call = call_push, .argument = p };
 	worker_start(&worker);
@@ -121,9 +122,7 @@ static void the_newest_are_dropped_and_the_next_message_says_how_many(struct pai
 	struct post post;
 	int r;
 
-	init_limited(&post, pair, SHMIPC_FULL_DROP_NEWEST);
-	post_open(&post);
-	p = post_producer(&post);
+	p = start_limited(&post, pair, SHMIPC_FULL_DROP_NEWEST);
 	n = push_until_full(p, 0, &r);
 	assert_code(r, 1);
 	for (i = 1; i < dropped; i++)
@@ -171,9 +170,7 @@ static void the_oldest_are_dropped_and_the_newest_stay(struct pair *pair)
 	uint32_t next = 0, i;
 	struct post post;
 
-	init_limited(&post, pair, SHMIPC_FULL_DROP_OLDEST);
-	post_open(&post);
-	p = post_producer(&post);
+	p = start_limited(&post, pair, SHMIPC_FULL_DROP_OLDEST);
 	for (i = 0; i < MANY; i++)
 		post_push(p, SIZE, i);
 	dropped = read_survivors(&post, &next);
@@ -193,9 +190,7 @@ static void what_is_being_read_is_not_dropped(struct pair *pair)
 	uint32_t next, i, k;
 	struct post post;
 
-	init_limited(&post, pair, SHMIPC_FULL_DROP_OLDEST);
-	post_open(&post);
-	p = post_producer(&post);
+	p = start_limited(&post, pair, SHMIPC_FULL_DROP_OLDEST);
 	for (i = 0; i < 40; i++)
 		post_push(p, SIZE, i);
 	assert_code(shmipc_vector_receive(post.vector, FAR), 0);
@@ -223,9 +218,7 @@ static void drops_are_counted_whatever_the_consumer_does_in_between(struct pair 
 	uint64_t dropped = 0;
 	struct post post;
 
-	init_limited(&post, pair, SHMIPC_FULL_DROP_OLDEST);
-	post_open(&post);
-	p = post_producer(&post);
+	p = start_limited(&post, pair, SHMIPC_FULL_DROP_OLDEST);
 	for (i = 0; i < 8 * MANY; i++) {
 		post_push(p, SIZE, i);
 		if (i % 37 || shmipc_vector_receive(post.vector, 0))
@@ -250,9 +243,7 @@ static void a_message_is_at_most_a_quarter_of_the_memory(struct pair *pair)
 	struct shmipc_producer *p;
 	struct post post;
 
-	init_limited(&post, pair, SHMIPC_FULL_BLOCK);
-	post_open(&post);
-	p = post_producer(&post);
+	p = start_limited(&post, pair, SHMIPC_FULL_BLOCK);
 	assert_code(shmipc_producer_push(p, &post, LIMIT / 4 + 1, FAR), -EMSGSIZE);
 	post_push(p, LIMIT / 4, 1);
 	post_take(&post, LIMIT / 4, 1, 1);
@@ -285,9 +276,7 @@ static void short_messages_make_room_for_the_longest(struct pair *pair)
 	bool found = false;
 	int r;
 
-	init_limited(&post, pair, SHMIPC_FULL_BLOCK);
-	post_open(&post);
-	p = post_producer(&post);
+	p = start_limited(&post, pair, SHMIPC_FULL_BLOCK);
 	push_until_full(p, 0, &r);
 	worker = (struct worker){ .call = call_push_long, .argument = p };
 	worker_start(&worker);
@@ -310,9 +299,7 @@ static void idle_memory_is_given_back(struct pair *pair)
 	uint32_t n;
 	int r;
 
-	init_limited(&post, pair, SHMIPC_FULL_BLOCK);
-	post_open(&post);
-	p = post_producer(&post);
+	p = start_limited(&post, pair, SHMIPC_FULL_BLOCK);
 	n = push_until_full(p, 0, &r);
 	assert_true(producer_stats_of(p).memory_bytes > LIMIT / 2);
 	post_take(&post, SIZE, 0, n);
