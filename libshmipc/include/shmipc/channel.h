@@ -80,8 +80,8 @@ enum shmipc_sync {
  * @slots: create only: ring slots of each lane; a power of two, 16 to 65536
  * @slices: create only: pieces a lane's payload memory may be in, lent and free ones; a power of
  *	two, 64 to 65536
- * @segment_bytes: create only: payload memory a lane starts with; 4096 to memory_max
- * @memory_max: most payload memory of a lane, in bytes; it grows on demand. receive: the most that an
+ * @segment_bytes: create only: payload memory a lane starts with, in bytes; 4096 to memory_max
+ * @memory_max: most payload memory of a lane, in bytes; 4096 to 64 GiB; it grows on demand. receive: the most that an
  *	offer may ask for
  * @shrink_after_ms: this endpoint's grown memory, idle for so long, is given back while a thread waits; 0:
  *	never. An event loop calls shmipc_channel_shrink()
@@ -129,9 +129,9 @@ int shmipc_channel_options_check(const struct shmipc_channel_options *options, c
  * All memory is there when it returns. Nothing can be sent before the other endpoint was handed
  * over with shmipc_channel_send(). Since 0.1.
  *
- * Returns 0. -EINVAL: options. -ENOMEM: no memory, or memfd pages refused. -EOPNOTSUPP: the backend
- * asked for is not on this system. -EACCES: it is, but not for this user. -EDQUOT, -ENOSPC: the
- * module's limits.
+ * Returns 0. -EINVAL: options, or SHMIPC_BACKEND names no backend. -ENOMEM: no memory, or memfd pages
+ * refused. -EOPNOTSUPP: the backend asked for is not on this system. -EACCES: it is, but not for this
+ * user. -EDQUOT, -ENOSPC: the module's limits.
  */
 int shmipc_channel_create(const struct shmipc_channel_options *options, struct shmipc_channel **channel);
 
@@ -158,9 +158,9 @@ int shmipc_channel_send(struct shmipc_channel *channel, int socket, int64_t dead
  *
  * Since 0.1.
  *
- * Returns 0. -EINVAL, -ENOMEM, -ETIMEDOUT, -EPIPE. -EMSGSIZE: the offer is for more memory than
- * options->memory_max. -EPROTO: what came is not an endpoint, or is one that could be changed behind
- * our back.
+ * Returns 0. -EINVAL: options, or not such a socket. -ENOMEM, -ETIMEDOUT, -EPIPE. -EMSGSIZE: the offer
+ * is for more memory than options->memory_max. -EPROTO: what came is not an endpoint, or is one that
+ * could be changed behind our back.
  */
 int shmipc_channel_receive(int socket, const struct shmipc_channel_options *options, int64_t deadline,
 			   struct shmipc_channel **channel);
@@ -246,7 +246,7 @@ int shmipc_channel_cancel(struct shmipc_channel *channel, struct shmipc_buffer *
  * @kind: likewise
  * @flags: 0, SHMIPC_KEPT, SHMIPC_MORE, SHMIPC_LAZY
  *
- * Since 0.1. Returns as reserve.
+ * Since 0.1. Returns as reserve; -EINVAL: @flags.
  */
 int shmipc_channel_push(struct shmipc_channel *channel, const void *data, size_t size, uint32_t tag,
 			uint16_t kind, unsigned int flags);

@@ -6,6 +6,8 @@
  * takes its time holds up its own stream alone.
  *
  * Threads. Every function may be called from any thread; close from none of its own.
+ *
+ * Fork. A forked child has none of the threads: there every call returns -EPERM; close frees what is private.
  */
 #ifndef SHMIPC_DISPATCHER_H
 #define SHMIPC_DISPATCHER_H
@@ -24,7 +26,9 @@ struct shmipc_dispatcher;
  * @threads: how many; 0: one for each processor that this process may use, at most 1024
  * @dispatcher: where it goes; the caller's, until close
  *
- * They block all signals. Since 0.1. Returns 0. -EINVAL, -EAGAIN, -ENOMEM, -EMFILE.
+ * They block all signals. Since 0.1.
+ *
+ * Returns 0. -EINVAL: more than 1024. -EAGAIN: the system has no more threads. -ENOMEM, -EMFILE, -ENFILE.
  */
 int shmipc_dispatcher_create(unsigned int threads, struct shmipc_dispatcher **dispatcher);
 
@@ -53,9 +57,9 @@ int shmipc_dispatcher_add_listener(struct shmipc_dispatcher *dispatcher, struct 
 				   void *arg);
 
 /**
- * shmipc_dispatcher_remove_listener - accept no more; returns when no callback of it runs
+ * shmipc_dispatcher_remove_listener - accept no more; returns when no callback of it runs, but one that calls this
  *
- * Since 0.1. Returns 0, or -ENOENT.
+ * Since 0.1. Returns 0, or -ENOENT: it was not added.
  */
 int shmipc_dispatcher_remove_listener(struct shmipc_dispatcher *dispatcher, struct shmipc_listener *listener);
 

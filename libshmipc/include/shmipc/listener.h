@@ -11,6 +11,11 @@
  *
  * Threads. Every function may be called from any thread. shutdown makes the others return; close ends the handle.
  *
+ * Fork. In a forked child every call that returns an error returns -EPERM; close frees what is private, leaves the path, and
+ * the parent's listener goes on.
+ *
+ * Errors and deadlines are as in shmipc/channel.h and shmipc/session.h.
+ *
  * Hot restart. The new process listens on the same socket, which the old one hands over (shmipc_listener_socket(),
  * shmipc_listener_create_fd()); or it binds the same path anew after shmipc_listener_shutdown() in the old one, with a
  * moment in between in which connecting is refused. The old one then calls shmipc_listener_restart(): every client is
@@ -35,7 +40,7 @@ struct shmipc_listener;
  * @mode: permissions of the socket's path, 0 to 0777, whatever the umask; an abstract name has none
  * @connections: of the socket's backlog; 1 to 65536
  * @handshakes: at a time, together with sessions that wait to be accepted; 1 to 65536. More wait in the socket's backlog
- * @handshake_ms: for each; 1 to 3,600,000
+ * @handshake_ms: milliseconds for each; 1 to 3,600,000
  * @keep_path: 1: close does not unlink the path; 0: it does, if it bound it and the socket there is still its own
  */
 struct shmipc_listener_options {
@@ -71,7 +76,8 @@ int shmipc_listener_options_check(const struct shmipc_listener_options *options,
  *
  * Of several that start at the same path one succeeds: it is bound under flock(2) of its directory. Since 0.1.
  *
- * Returns 0. -EINVAL. -EADDRINUSE: somebody listens there, or the path is not a socket. -EBUSY: somebody keeps the
+ * Returns 0. -EINVAL: options, or no address, or one too long for a socket. -ENOMEM. -EADDRINUSE: somebody listens there, or
+ * the path is not a socket. -EBUSY: somebody keeps the
  * directory locked. Other errors of bind(2).
  */
 int shmipc_listener_create(const char *address, const struct shmipc_listener_options *options,
@@ -81,6 +87,8 @@ int shmipc_listener_create(const char *address, const struct shmipc_listener_opt
  * shmipc_listener_create_fd - listen on a socket that is listening already
  * @socket: a Unix stream socket, such as one of systemd's or of an older process; the listener's from now on, also on
  *	failure. Its path is not unlinked
+ * @options: or NULL for the defaults; mode, connections and keep_path are not used
+ * @listener: where it goes; the caller's, until close
  *
  * Since 0.1. Returns 0. -EINVAL: options, or not such a socket. -ENOMEM.
  */
@@ -121,7 +129,7 @@ int shmipc_listener_fd(struct shmipc_listener *listener);
 /**
  * shmipc_listener_process - take connections and move handshakes on, without blocking
  *
- * Since 0.1. Returns how many sessions are there to accept. -ESHUTDOWN.
+ * Since 0.1. Returns how many sessions are there to accept. -ESHUTDOWN: none, and the listener was shut down.
  */
 int shmipc_listener_process(struct shmipc_listener *listener);
 
@@ -165,8 +173,8 @@ enum shmipc_restart {
 
 /**
  * shmipc_listener_restart - ask all clients to connect anew
- * @epoch: a number for this restart, the clients are told
- * @deadline: after which clients that have not answered have failed
+ * @epoch: a number for this restart; clients are told it, and answer with it
+ * @deadline: clients that have not answered by then have failed
  *
  * From now on connections are left to the new process, and close leaves it the path. A handshake in progress goes on,
  * and its client is asked when it is done. Answers arrive as other messages do: where the application drives its sessions.

@@ -31,9 +31,9 @@ struct shmipc_pool;
  * @sessions: how many; 1 to 1024
  * @streams: idle ones kept for each session; 0 to 1 << 20
  * @connect_ms: for one try to connect; 1 to 3,600,000
- * @retry_min_ms: after the second try that fails; 1 to 3,600,000
+ * @retry_min_ms: to wait after the second try that fails; the first one is repeated at once; 1 to 3,600,000
  * @retry_max_ms: the most that the back-off grows to; retry_min_ms to 3,600,000
- * @idle_ms: an idle stream kept for so long is closed; 0: never
+ * @idle_ms: an idle stream kept for so long is closed; 0 (never) to 86,400,000
  */
 struct shmipc_pool_options {
 	size_t size;
@@ -67,7 +67,9 @@ int shmipc_pool_options_check(const struct shmipc_pool_options *options, char *m
  * @options: or NULL for the defaults
  * @pool: where it goes; the caller's, until close
  *
- * Since 0.1. Returns 0; or what connect says, if any session could not.
+ * Waits for at most connect_ms a session. Since 0.1.
+ *
+ * Returns 0. -EINVAL: options, or no address. -ENOMEM; or what connect says, if any session could not.
  */
 int shmipc_pool_create(const char *address, const struct shmipc_pool_options *options, struct shmipc_pool **pool);
 
@@ -78,8 +80,8 @@ int shmipc_pool_create(const char *address, const struct shmipc_pool_options *op
  *
  * Since 0.1.
  *
- * Returns 0. -EAGAIN: no session is fit, and the deadline is 0. -ETIMEDOUT: nor did any become so. -EBUSY: all that live
- * are unhealthy. -ENOMEM, -EMFILE.
+ * Returns 0. -EAGAIN: no session lives, and the deadline is 0. -ETIMEDOUT: nor did any by then. -EINTR. -EBUSY: all that
+ * live are unhealthy. -EMFILE: they have as many streams as they may. -ENOMEM.
  */
 int shmipc_pool_get(struct shmipc_pool *pool, struct shmipc_stream **stream, int64_t deadline);
 
@@ -125,6 +127,7 @@ struct shmipc_pool_stats {
 
 /**
  * shmipc_pool_stats - read the counters
+ * @stats: its size field set
  *
  * Since 0.1. Returns 0, or -EINVAL.
  */

@@ -16,8 +16,8 @@
  *
  * Threads. Every function may be called from any thread and from callbacks; close ends the handle.
  *
- * Fork. A session belongs to the process that made it. In a forked child every call returns -EPERM;
- * close frees what is private.
+ * Fork. A session belongs to the process that made it. In a forked child every call that returns an error returns -EPERM;
+ * close frees what is private, once the session's and all its streams' handles are closed there.
  *
  * Errors and deadlines are as in shmipc/channel.h, and:
  *
@@ -64,8 +64,9 @@ struct shmipc_session_stats;
  *	memory of both sides. A client that asks for more is refused: its connect says -E2BIG
  * @slices_max: likewise, most slices, of 40 bytes; 64 to 65536
  * @exhaustion: see enum shmipc_exhaustion
- * @breaker_ms: how long the session counts as unhealthy after it fell back: open says -EBUSY, a pool avoids it; 0: never
- * @idle_timeout_ms: a stream on which nothing moved for so long is reset; 0: never
+ * @breaker_ms: how long the session counts as unhealthy after it fell back: open says -EBUSY, a pool avoids it; 0 (never)
+ *	to 86,400,000
+ * @idle_timeout_ms: a stream on which nothing moved for so long is reset; 0 (never) to 86,400,000
  * @monitor: or NULL; called every monitor_ms, and once when the session ends, from a thread of the library's,
  *	with no lock held
  * @monitor_ms: 10 to 86,400,000
@@ -117,10 +118,10 @@ int shmipc_session_options_check(const struct shmipc_session_options *options, c
  *
  * Since 0.1.
  *
- * Returns 0. -EINVAL: options, or an address too long for a socket. -ENOENT, -ECONNREFUSED: nobody
- * listens. -EPROTONOSUPPORT: who listens speaks the older protocol only. -EOPNOTSUPP: no backend in
- * common. -E2BIG: channel.slots or channel.slices is more than the server's slots_max or slices_max. -ETIMEDOUT,
- * -EPIPE, -EPROTO, -ENOMEM; and what shmipc_channel_create() says.
+ * Returns 0. -EINVAL: options, or no address, or one too long for a socket. -ENOENT, -ECONNREFUSED: nobody listens.
+ * -EACCES: not for this user; and other errors of connect(2). -EPROTONOSUPPORT: who listens speaks the older protocol
+ * only. -EOPNOTSUPP: no backend in common. -E2BIG: channel.slots or channel.slices is more than the server's slots_max
+ * or slices_max. -ETIMEDOUT, -EPIPE, -EPROTO, -ENOMEM; and what shmipc_channel_create() says.
  */
 int shmipc_session_connect(const char *address, const struct shmipc_session_options *options, int64_t deadline,
 			   struct shmipc_session **session);
@@ -128,8 +129,11 @@ int shmipc_session_connect(const char *address, const struct shmipc_session_opti
 /**
  * shmipc_session_connect_fd - be the client on a connected socket
  * @socket: a connected Unix stream socket; the session's from now on, also on failure
+ * @options: as for connect
+ * @deadline: for the handshake
+ * @session: as for connect
  *
- * Since 0.1. Returns as connect; -EINVAL: not such a socket.
+ * Since 0.1. Returns as connect; -EINVAL also: not such a socket.
  */
 int shmipc_session_connect_fd(int socket, const struct shmipc_session_options *options, int64_t deadline,
 			      struct shmipc_session **session);
@@ -137,8 +141,11 @@ int shmipc_session_connect_fd(int socket, const struct shmipc_session_options *o
 /**
  * shmipc_session_accept_fd - be the server on a connected socket
  * @socket: as for connect_fd
+ * @options: as for connect
+ * @deadline: for the handshake
+ * @session: as for connect
  *
- * Since 0.1. Returns as connect.
+ * Since 0.1. Returns as connect_fd.
  */
 int shmipc_session_accept_fd(int socket, const struct shmipc_session_options *options, int64_t deadline,
 			     struct shmipc_session **session);
@@ -166,8 +173,10 @@ void shmipc_session_close(struct shmipc_session *session);
 /**
  * shmipc_session_error - whether the session has ended, and why
  *
+ * Since 0.1.
+ *
  * Returns 0: it has not. Else the first cause, for good: -ESHUTDOWN: ended here. -EPIPE: the peer ended it, or
- * died. -EBADMSG: the peer said something that makes no sense. Since 0.1.
+ * died. -EBADMSG: the peer said something that makes no sense. -ENOMEM: what arrived could not be noted.
  */
 int shmipc_session_error(const struct shmipc_session *session);
 
@@ -180,15 +189,16 @@ int shmipc_session_is_healthy(const struct shmipc_session *session);
 
 /**
  * shmipc_session_peer - the kernel's word on who the peer is
+ * @peer: filled
  *
- * Since 0.1. Returns 0.
+ * Also when the session has ended. Since 0.1. Returns 0.
  */
 int shmipc_session_peer(const struct shmipc_session *session, struct shmipc_peer *peer);
 
 /**
  * shmipc_session_backend - which backend both sides agreed on
  *
- * Since 0.1.
+ * Since 0.1. Returns SHMIPC_BACKEND_KMOD or SHMIPC_BACKEND_MEMFD.
  */
 enum shmipc_backend shmipc_session_backend(const struct shmipc_session *session);
 
@@ -207,7 +217,7 @@ int shmipc_session_accept(struct shmipc_session *session, struct shmipc_stream *
 /**
  * struct shmipc_session_callbacks - what happens on a session
  * @on_stream: or NULL; the peer opened a stream, which is the callee's until it closes it. Its callbacks, if set in
- *	here, miss nothing. Instead of accept
+ *	here, miss nothing. Instead of accept: a stream goes to one of the two
  * @on_end: or NULL; the session ended, for shmipc_session_error()'s reason. The last callback of a session,
  *	after all of its streams'
  * @on_restart: or NULL; the peer asks that this side connect anew: shmipc/listener.h's hot restart
@@ -226,7 +236,7 @@ struct shmipc_session_callbacks {
  * @callbacks: copied; NULL: none from now on
  * @arg: passed to each
  *
- * What happened before is reported too. Since 0.1. Returns 0.
+ * They replace those set before. What happened before is reported too. Since 0.1. Returns 0.
  */
 int shmipc_session_set_callbacks(struct shmipc_session *session, const struct shmipc_session_callbacks *callbacks,
 				 void *arg);
@@ -238,16 +248,16 @@ int shmipc_session_set_callbacks(struct shmipc_session *session, const struct sh
  * be read, written or closed. The first call makes the session one that is driven by an event loop: other
  * threads may still block on its streams. Since 0.1.
  *
- * Returns the descriptor, the session's. -EMFILE, -ENFILE, -ENOMEM.
+ * Returns the descriptor, the session's: close closes it. -EMFILE, -ENFILE, -ENOMEM.
  */
 int shmipc_session_fd(struct shmipc_session *session);
 
 /**
  * shmipc_session_process - harvest what arrived, without blocking, and run the callbacks that it asks for
  *
- * Since 0.1.
+ * As many as are due, up to a bound: where some are left the descriptor stays readable. Since 0.1.
  *
- * Returns how many callbacks were run; or, when there is nothing more to come, why the session ended.
+ * Returns how many callbacks were run; or, where none was and there is nothing more to come, why the session ended.
  */
 int shmipc_session_process(struct shmipc_session *session);
 

@@ -19,8 +19,9 @@
  * one stops no other. close ends the handle.
  *
  * The end. What was written before end or close is readable after it. read returns 0 at the end,
- * -ECONNRESET after a reset, -EPIPE when the peer is gone without a word, -ESHUTDOWN when the session was ended on
- * this side. write returns -EPIPE when the peer no longer reads.
+ * -ECONNRESET after a reset, -ECONNREFUSED where the peer had no room for the stream, -EPIPE when the peer ended the
+ * session or died before it ended the stream, -ESHUTDOWN when the session was ended on this side. write returns -EPIPE
+ * when the peer no longer reads.
  *
  * Flow. A stream has at most the peer's window of bytes under way: written, and not consumed (read, discarded, or
  * released), with a fixed charge a message. A writer beyond it waits. What was consumed is told by quarters of the
@@ -40,9 +41,12 @@ extern "C" {
 #pragma GCC visibility push(default)
 
 /*
- * Flags of shmipc_stream_write(), writev and submit, with SHMIPC_MORE, and SHMIPC_LAZY: the system call that wakes a sleeping
- * peer, if one is due, is left to this thread's next call that waits on the session, which makes it together with its own
- * sleep: for a server that replies and then waits for the next request. Until then the peer sleeps on.
+ * Flags of shmipc_stream_write(), writev and submit. Two are those of shmipc/channel.h:
+ *
+ *	SHMIPC_MORE	the message goes on with the next write
+ *	SHMIPC_LAZY	the system call that wakes a sleeping peer, if one is due, is left to this thread's next call that
+ *			waits on the session, which makes it together with its own sleep: for a server that replies and
+ *			then waits for the next request. Until then the peer sleeps on
  */
 #define SHMIPC_END (1u << 3) /* and that was all: shmipc_stream_end() in the same message */
 
@@ -53,7 +57,8 @@ extern "C" {
  *
  * Nothing is sent yet. Since 0.1.
  *
- * Returns 0. -EBUSY: the session is unhealthy. -EMFILE: streams_max are open. -ENOMEM; or why the session ended.
+ * Returns 0. -EBUSY: the session is unhealthy. -EMFILE: streams_max are open, this side's or the peer's. -ENOMEM; or
+ * why the session ended.
  */
 int shmipc_stream_open(struct shmipc_session *session, struct shmipc_stream **stream);
 
@@ -94,7 +99,9 @@ int shmipc_stream_reset(struct shmipc_stream *stream, uint32_t code);
  *
  * Returns how many bytes were taken: all of them, unless the deadline passed or a signal came after some.
  * -EAGAIN: none now, and the deadline is 0. -ETIMEDOUT, -EINTR: none. -EPIPE, -ECONNRESET, or why the session ended;
- * -ESHUTDOWN also after shmipc_stream_end(). -EALREADY: a reserved buffer is open. -EINVAL: flags, or both of them.
+ * -ESHUTDOWN also after shmipc_stream_end(). -EALREADY: a reserved buffer is open. -EINVAL: an unknown flag, SHMIPC_MORE
+ * together with SHMIPC_END, or a @size that ssize_t cannot tell. -ENOMEM, -EDQUOT, -ENOSPC: the lane could not grow,
+ * nothing is lent that could come back, and the session does not fall back.
  */
 ssize_t shmipc_stream_write(struct shmipc_stream *stream, const void *data, size_t size, unsigned int flags,
 			    int64_t deadline);
@@ -119,12 +126,13 @@ int shmipc_stream_flush(struct shmipc_stream *stream, int64_t deadline);
 /**
  * shmipc_stream_reserve - get memory in the lane, to write a message into
  * @size: most bytes it will have
- * @buffer: filled; ends with submit or cancel
+ * @buffer: filled; ends with submit or cancel. Its tag and kind mean nothing here
  * @deadline: latest return
  *
- * Contiguous and aligned to 16 bytes. One buffer of a stream may be open at a time. Since 0.1.
+ * Contiguous and aligned to 16 bytes; where the lane has no room and the session falls back, private memory that is copied on
+ * submit. One buffer of a stream may be open at a time. Since 0.1.
  *
- * Returns 0. -EMSGSIZE: can never fit in memory_max. -EALREADY: another buffer is open. Else as write.
+ * Returns 0. -EMSGSIZE: can never fit in memory_max. -EALREADY: another buffer is open. -ENOMEM. Else as write.
  */
 int shmipc_stream_reserve(struct shmipc_stream *stream, size_t size, struct shmipc_buffer *buffer, int64_t deadline);
 
@@ -137,7 +145,7 @@ int shmipc_stream_reserve(struct shmipc_stream *stream, size_t size, struct shmi
  *
  * Since 0.1.
  *
- * Returns 0. -EINVAL: not the open buffer, or @size. -EAGAIN, -ETIMEDOUT, -EINTR. After these the buffer is still open;
+ * Returns 0. -EINVAL: not the open buffer, @size, or @flags. -EAGAIN, -ETIMEDOUT, -EINTR. After these the buffer is still open;
  * after any other error it is not: -EPIPE, -ECONNRESET, or why the session ended.
  */
 int shmipc_stream_submit(struct shmipc_stream *stream, struct shmipc_buffer *buffer, size_t size, unsigned int flags,
@@ -146,7 +154,7 @@ int shmipc_stream_submit(struct shmipc_stream *stream, struct shmipc_buffer *buf
 /**
  * shmipc_stream_cancel - give a reserved buffer back unsent
  *
- * Since 0.1. Returns 0, or -EINVAL.
+ * Since 0.1. Returns 0, or -EINVAL: not the open buffer.
  */
 int shmipc_stream_cancel(struct shmipc_stream *stream, struct shmipc_buffer *buffer);
 
@@ -165,13 +173,16 @@ ssize_t shmipc_stream_read(struct shmipc_stream *stream, void *data, size_t size
 
 /**
  * shmipc_stream_readv - the same into several places
+ * @iov: places, at most 1024, filled one after the other
+ * @count: how many
  *
- * Since 0.1. Returns as read. -EINVAL: @count is not 0 to 1024.
+ * Since 0.1. Returns as read. -EINVAL: @count, or the sizes' sum overflows.
  */
 ssize_t shmipc_stream_readv(struct shmipc_stream *stream, const struct iovec *iov, int count, int64_t deadline);
 
 /**
  * shmipc_stream_read_message - read one message, or its next part
+ * @data: where to
  * @size: bytes there are at @data
  * @last: set to 1 if the message ends with what was read, else to 0: the next call reads on; or NULL
  *
@@ -202,8 +213,7 @@ struct shmipc_piece {
  * @deadline: latest return
  *
  * A message that was submitted, or written and not longer than 32 KB, comes in one piece; but what fell back comes in
- * pieces of 32 KB. Pieces are pinned: they
- * count against the window until they are released. Since 0.1.
+ * pieces of 32 KB. Pieces are pinned: they count against the window until they are released. Since 0.1.
  *
  * Returns 1; 0 at the end. -EAGAIN, -ETIMEDOUT, -EINTR, -ECONNRESET, -EPIPE; or why the session ended.
  */
@@ -212,7 +222,7 @@ int shmipc_stream_receive(struct shmipc_stream *stream, struct shmipc_piece *pie
 /**
  * shmipc_stream_release - give a piece back
  *
- * In any order; by any thread. Since 0.1. Returns 0.
+ * In any order; by any thread. Since 0.1. Returns 0, or -EINVAL: it was released before.
  */
 int shmipc_stream_release(struct shmipc_stream *stream, struct shmipc_piece *piece);
 
@@ -233,30 +243,32 @@ int shmipc_stream_reuse(struct shmipc_stream *stream, struct shmipc_piece *piece
 
 /**
  * shmipc_stream_peek - look at bytes without taking them
- * @min: wait for so many, contiguous; at least 1, at most half the window
+ * @min: wait for so many, contiguous; at least 1, at most half of this side's window
  * @data: where their address goes; valid until the next call that reads from the stream
  * @deadline: latest return
  *
  * Without a copy where they arrived in one piece. Since 0.1.
  *
  * Returns how many are there contiguously, at least @min; fewer only at the end, 0 if there is none. -EINVAL: @min.
- * Else as read.
+ * -ENOMEM. Else as read.
  */
 ssize_t shmipc_stream_peek(struct shmipc_stream *stream, size_t min, const void **data, int64_t deadline);
 
 /**
  * shmipc_stream_discard - drop bytes unread
  * @size: how many
+ * @deadline: latest return
  *
- * Since 0.1. Returns how many were dropped: fewer at the end, or after a deadline or signal. 0 if @size is 0.
- * Else as read.
+ * Waits until so many were there. Since 0.1.
+ *
+ * Returns how many were dropped: fewer at the end, or after a deadline or signal. 0 if @size is 0. Else as read.
  */
 ssize_t shmipc_stream_discard(struct shmipc_stream *stream, size_t size, int64_t deadline);
 
 /**
  * shmipc_stream_call - send a request and read the reply
  * @request: one message, copied
- * @request_size: its bytes
+ * @request_size: its bytes; at least 1
  * @reply: where the reply message goes
  * @reply_size: most bytes it may have
  * @deadline: for both
@@ -264,7 +276,8 @@ ssize_t shmipc_stream_discard(struct shmipc_stream *stream, size_t size, int64_t
  * One system call where the peer sleeps and this side goes to sleep. Since 0.1.
  *
  * Returns the reply's bytes. -EMSGSIZE: it is longer than @reply_size; its first bytes were stored, the rest is to be
- * read. Else as write and read; the reply, or its rest, may then come later: reset the stream rather than use it again.
+ * read. -EPIPE: the peer ended the stream without a whole reply. -EINVAL: @request_size. Else as write and read; the reply,
+ * or its rest, may then come later: reset the stream rather than use it again.
  */
 ssize_t shmipc_stream_call(struct shmipc_stream *stream, const void *request, size_t request_size, void *reply,
 			   size_t reply_size, int64_t deadline);
@@ -276,7 +289,7 @@ ssize_t shmipc_stream_call(struct shmipc_stream *stream, const void *request, si
  *
  * An end, a reset and a dead session are both. Since 0.1.
  *
- * Returns the events that are there. -EAGAIN: none, and the deadline is 0. -ETIMEDOUT, -EINTR.
+ * Returns the events that are there. -EAGAIN: none, and the deadline is 0. -ETIMEDOUT, -EINTR. -EINVAL: @events.
  */
 int shmipc_stream_wait(struct shmipc_stream *stream, unsigned int events, int64_t deadline);
 
@@ -284,7 +297,7 @@ int shmipc_stream_wait(struct shmipc_stream *stream, unsigned int events, int64_
  * struct shmipc_stream_callbacks - what happens on a stream
  * @on_readable: or NULL; bytes arrived, or the end of the other direction did. Called again when more arrive, or when
  *	it read some and left some; not when it read nothing
- * @on_writable: or NULL; a write that said -EAGAIN can go on
+ * @on_writable: or NULL; a write, reserve or submit that said -EAGAIN can go on
  * @on_end: or NULL; nothing more comes: both directions ended (0), a reset (-ECONNRESET), or why the session
  *	ended. The last callback of a stream, after on_readable saw all that was sent before
  *

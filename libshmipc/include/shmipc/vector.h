@@ -79,11 +79,11 @@ enum shmipc_vector_event {
  * struct shmipc_vector_options - what a consumer is like
  * @size: sizeof(struct shmipc_vector_options), set by SHMIPC_VECTOR_OPTIONS_INIT
  * @sync: how receive waits. Timed: the producers make no system call at all
- * @mode: permissions of the path: who may write it may produce
+ * @mode: permissions of the path, 0 to 07777: who may write it may produce
  * @producers_max: most producers at a time; 1 to 4096
  * @merge: not 0: next goes by time of push, over all producers of a batch
- * @producer_memory: most shared memory for the messages of one producer, in bytes
- * @memory_max: and of all together; a producer that would need more is turned away, or gets less
+ * @producer_memory: most shared memory for the messages of one producer, in bytes, at least SHMIPC_PRODUCER_MEMORY_MIN
+ * @memory_max: and of all together, likewise; a producer that would need more is turned away, or gets less
  * @batch_min: receive waits for so many messages; 0 or 1: for any
  * @delay_max_ns: but no longer than this after it saw the first
  * @spin_ns: adaptive: most nanoseconds to spin before sleeping; at most 1,000,000
@@ -124,7 +124,7 @@ struct shmipc_vector_options {
  * holder does, tells dead from alive. Since 0.1.
  *
  * Returns 0. -EADDRINUSE: there is a consumer. -EEXIST: something that is no socket is there.
- * -ENAMETOOLONG, -EINVAL, -ENOMEM; errors of open(2), bind(2) and rename(2).
+ * -EINVAL: options, or no path. -ENAMETOOLONG, -ENOMEM; errors of open(2), bind(2) and rename(2).
  */
 int shmipc_vector_open(const char *path, const struct shmipc_vector_options *options, struct shmipc_vector **vector);
 
@@ -279,10 +279,10 @@ enum shmipc_full {
  * @backend: where the memory comes from
  * @full: what to do at the limit
  * @stamp: not 0: each message gets its time even where the consumer does not merge
- * @memory_max: most memory for messages, in bytes, at least SHMIPC_PRODUCER_MEMORY_MIN; the consumer may
+ * @memory_max: most memory for messages, in bytes, SHMIPC_PRODUCER_MEMORY_MIN to 4 GiB - 1; the consumer may
  *	grant less. A message is at most a quarter of it long
  * @shrink_after_ms: memory that was not needed for so long is given back; 0: by shmipc_producer_shrink() alone
- * @retry_ms: time between two attempts to reach a consumer. A call that reaches one waits for up to 5 ms for its answer
+ * @retry_ms: least time between two attempts to reach a consumer. A call that reaches one waits for up to 5 ms for its answer
  */
 struct shmipc_producer_options {
 	size_t size;
@@ -307,7 +307,7 @@ struct shmipc_producer_options {
  *
  * There need be no consumer yet. Does not wait for it. Since 0.1.
  *
- * Returns 0. -EINVAL, -ENAMETOOLONG, -ENOMEM.
+ * Returns 0. -EINVAL: options, or no path. -ENAMETOOLONG, -ENOMEM.
  */
 int shmipc_producer_open(const char *path, const struct shmipc_producer_options *options,
 			 struct shmipc_producer **producer);
@@ -323,6 +323,7 @@ void shmipc_producer_close(struct shmipc_producer *producer);
 
 /**
  * shmipc_producer_attach - wait until there is a consumer, and attach to it
+ * @deadline: latest return
  *
  * Since 0.1.
  *
@@ -385,6 +386,7 @@ int shmipc_producer_cancel(struct shmipc_producer *producer);
 
 /**
  * shmipc_producer_flush - wait until the consumer has released all that was pushed
+ * @deadline: latest return
  *
  * Since 0.1. Returns 0. -EAGAIN (@deadline 0 or less), -ETIMEDOUT: it has not. -EINTR. -EBUSY: a reservation is open.
  */
