@@ -76,9 +76,8 @@ int shmipc_listener_options_check(const struct shmipc_listener_options *options,
  *
  * Of several that start at the same path one succeeds: it is bound under flock(2) of its directory. Since 0.1.
  *
- * Returns 0. -EINVAL: options, or no address, or one too long for a socket. -ENOMEM. -EADDRINUSE: somebody listens there, or
- * the path is not a socket. -EBUSY: somebody keeps the
- * directory locked. Other errors of bind(2).
+ * Returns 0. -EINVAL: options, or no address, or one too long for a socket. -ENOMEM. -EADDRINUSE: somebody listens there,
+ * or the path is not a socket. -EBUSY: somebody keeps the directory locked. Other errors of bind(2).
  */
 int shmipc_listener_create(const char *address, const struct shmipc_listener_options *options,
 			   struct shmipc_listener **listener);
