@@ -108,8 +108,6 @@ static void open_family(struct pair *pair, struct family *f, bool sessions_first
 	pattern_write(f->unseen, 100, 1);
 	pattern_write(f->unseen, 10000, 2);
 	assert_code(shmipc_session_process(pair->server), 0);
-	if (sessions_first)
-		return;
 	pattern_write(f->ends.far, 20000, 3);
 	pattern_write(f->ends.far, 100, 4);
 	assert_code(shmipc_stream_receive(f->ends.near, &f->piece, FAR), 1);
@@ -147,11 +145,9 @@ static void finish_family(struct family *f)
 {
 	char bytes[10];
 
-	if (!f->sessions_first) {
-		assert_true(pattern_is(f->piece.data, 20000, 3));
-		assert_code(shmipc_stream_release(f->ends.near, &f->piece), 0);
-		pattern_read(f->ends.near, 100, 4);
-	}
+	assert_true(pattern_is(f->piece.data, 20000, 3));
+	assert_code(shmipc_stream_release(f->ends.near, &f->piece), 0);
+	pattern_read(f->ends.near, 100, 4);
 	pattern_fill(f->buffer.data, 5000, 7);
 	assert_code(shmipc_stream_submit(f->ends.near, &f->buffer, 5000, 0, FAR), 0);
 	pattern_read(f->ends.far, 5000, 7);

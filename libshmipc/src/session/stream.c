@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "../channel/ready.h"
-#include "internal.h"
+#include "copy.h"
 
 struct shmipc_stream *stream_alloc(struct shmipc_session *session, uint32_t id)
 {
@@ -384,7 +384,7 @@ void shmipc_stream_close(struct shmipc_stream *stream)
 	session = stream->session;
 	owner = stream->owner;
 	if (session_check(session)) {
-		stream_put(stream);
+		copy_put_stream(stream);
 		return;
 	}
 	write_cancel(stream);
