@@ -138,7 +138,7 @@ static void where_the_new_server_does_not_come_up_the_old_one_goes_on(struct pai
 	struct fixture f;
 
 	options.sessions = 2;
-	options.connect_ms = 1500;
+	options.connect_ms = 4000; /* the next attempt is to succeed within it, on a busy host too */
 	open_with(&f, pair, &options);
 	assert_code(shmipc_pool_get(f.pool, &stream, FAR), 0);
 	assert_code(server_echo(stream, 1, 100), 0);
