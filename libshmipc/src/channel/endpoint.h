@@ -30,6 +30,7 @@
 #include "../shm/layout.h"
 #include "../shm/region.h"
 #include "shmipc/channel.h"
+#include "spin.h"
 
 /* Slots of the ring that only SHMIPC_KEPT messages may take. */
 #define KEPT_SLOTS 4u
@@ -77,16 +78,6 @@ struct consumer {
 	uint32_t ret_prod;		/* next entry of the own return ring */
 	uint64_t *kept;			/* a bit for each slice number */
 	uint32_t held[SHMIPC_SEGMENTS]; /* kept messages in a segment of the peer's */
-};
-
-/* Learned by the adaptive mode: each waiting thread's own. */
-struct spinner {
-	uint32_t leave_out;  /* waits to go before the next spin */
-	uint32_t leave_next; /* how many to leave out when it is lost again */
-	int64_t hold_until;  /* no spin before: this processor is shared; 0: none was held */
-	int64_t hold_ns;     /* how long the next hold is */
-	long preemptions;    /* of this thread, when last looked at */
-	_Atomic uint64_t won, lost;
 };
 
 /* Who sleeps for whom: one thread announces, the others wait for it to leave. */
@@ -208,15 +199,10 @@ static inline void consume_flush(struct shmipc_channel *ch)
 		consume_wake(ch);
 }
 
-/* spin.c */
+/* spin.c: whether to spin in this wait, which counts. Look for at most spin_ns: 1: something is there, or 0. */
 bool spin_pays(struct shmipc_channel *ch, struct spinner *spinner);
-int spin_until(struct shmipc_channel *ch, struct spinner *spinner, unsigned int events, int64_t limit);
-/* What it has learned: whether to spin now; how a spin ended; that two looks were more than SPIN_GAP_NS apart. */
-#define SPIN_GAP_NS 30000
-bool spin_is_due(struct spinner *spinner);
-void spin_note_won(struct spinner *spinner);
-void spin_note_lost(struct spinner *spinner);
-void spin_note_gap(struct spinner *spinner, int64_t now);
+int spin_until(struct shmipc_channel *ch, struct spinner *spinner, unsigned int events, int64_t spin_ns,
+	       int64_t deadline);
 
 /* wait.c: ask the system, if it was not asked lately, whether the peer is dead. */
 void wait_ask_dead(struct shmipc_channel *ch);
