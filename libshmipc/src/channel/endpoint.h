@@ -61,6 +61,7 @@ struct producer {
 	uint32_t retiring;  /* segments given up, which the peer has not unmapped yet */
 	uint32_t releasing; /* numbers that are free when the peer has seen that */
 	int64_t shrink_at;  /* when to look for idle segments next; 0: not set yet */
+	bool untold;	    /* own.words->retired was changed, and the peer not woken for it yet */
 };
 
 struct consumer {
@@ -142,6 +143,26 @@ int endpoint_attach(struct shmipc_channel *ch, void *peer_head);
 
 /* create.c: the peer lied. Returns -EBADMSG. */
 int break_channel(struct shmipc_channel *ch);
+
+/* memory.c: wake a peer that sleeps: it has a segment to unmap, or an answer to take back. With no lock held. */
+void memory_tell_peer(struct shmipc_channel *ch);
+
+/* The arena's lock. What was done under it that a sleeping peer must know is told after it: the bell is not rung under it. */
+static inline void memory_lock(struct shmipc_channel *ch)
+{
+	lock_take(&ch->out.lock);
+}
+
+static inline void memory_unlock(struct shmipc_channel *ch)
+{
+	bool untold = ch->out.untold;
+
+	if (unlikely(untold))
+		ch->out.untold = false;
+	lock_release(&ch->out.lock);
+	if (unlikely(untold))
+		memory_tell_peer(ch);
+}
 
 /* memory.c: all with the arena locked; 0 or -errno. */
 int memory_collect_locked(struct shmipc_channel *ch);
