@@ -111,8 +111,10 @@ struct shmipc_channel {
 	_Alignas(LAYOUT_LINE) struct consumer in;
 	_Alignas(LAYOUT_LINE) struct doorbell bell;
 	struct room room;
-	struct spinner spinners[2]; /* of a thread that waits to read, and one that waits to write */
-	struct region region;
+	/* Each waiting thread's own: of one that waits to read, and of one that waits for room. */
+	_Alignas(LAYOUT_LINE) struct spinner reading;
+	_Alignas(LAYOUT_LINE) struct spinner writing;
+	_Alignas(LAYOUT_LINE) struct region region;
 	struct watch watch;
 };
 

@@ -160,7 +160,7 @@ static int nap(struct shmipc_channel *ch, unsigned int events, int64_t deadline)
 
 static struct spinner *spinner_of(struct shmipc_channel *ch, unsigned int events)
 {
-	return &ch->spinners[!(events & SHMIPC_READABLE)];
+	return events & SHMIPC_READABLE ? &ch->reading : &ch->writing;
 }
 
 /* Before time passes without an announcement: make what wake-ups are due. */
