@@ -36,3 +36,10 @@ $(BENCH): $(BENCH_OBJECTS) $(BUILD)/libshmipc/libshmipc.a
 
 bench/shmipc-bench: $(BENCH)
 	ln -sfn $$(realpath --relative-to=bench $(BENCH)) $@
+
+# What bench/cache-lines runs. It looks at the library from within.
+WALK := $(BUILD)/bench/lines/walk
+bench-build: $(WALK)
+$(WALK).o: CPPFLAGS += -Ilibshmipc/src
+$(WALK): $(WALK).o $(BUILD)/libshmipc/libshmipc.a
+	$(CC) $(CFLAGS) $(CFLAGS_EXTRA) $(LDFLAGS) -o $@ $^ -pthread

@@ -19,4 +19,14 @@ static inline void vm_flags_mod(struct vm_area_struct *vma, vm_flags_t set, vm_f
 }
 #endif
 
+/*
+ * 6.6: the scheduler (EEVDF) lets a runnable task that calls schedule() wait for those that it owes more, without its
+ * having to say for whom. yield_to() does more than that costs, and puts the caller's own turn off for too long.
+ */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 6, 0)
+#define SHMIPC_YIELD_BY_NAME 1
+#else
+#define SHMIPC_YIELD_BY_NAME 0
+#endif
+
 #endif /* SHMIPC_COMPAT_H */

@@ -53,14 +53,16 @@
  * Where both sides share a processor, the peer cannot answer before the caller of RING_WAIT has left
  * it, and often answers at once. So the caller, before it goes to sleep, gives way once, still
  * runnable: then the answer costs no wake-up, and the wait no sleep. To a peer that is itself giving
- * way, which nothing has woken, it yields by name. This comes before (A) and changes nothing in the
- * order: what was rung for meanwhile is seen, and else the sleep begins as it always does.
+ * way, which nothing has woken, it yields by name where the scheduler wants one (compat.h). This comes
+ * before (A) and changes nothing in the order: what was rung for meanwhile is seen, and else the sleep
+ * begins as it always does.
  *
  * It must not cost where it does not help. It is tried only when the peer's last RING_WAIT was on the
- * same processor; after a trial in vain the next YIELD_PAUSE calls sleep at once; and when a trial took
- * more than a tick, so that somebody else wants the processor and a sleeper's claim to it is the
- * better one, there is none for a second. The fields for that are hints: threads of one endpoint that
- * call at the same time may spoil them for each other, and nothing else.
+ * same processor; after a trial in vain some calls sleep at once, twice as many each time up to
+ * YIELD_PAUSE_MAX; and when a trial took more than a tick, so that somebody else wants the processor
+ * and a sleeper's claim to it is the better one, there is none for a second. The fields for that are
+ * hints: threads of one endpoint that call at the same time may spoil them for each other, and nothing
+ * else.
  */
 #include <linux/hrtimer.h>
 #include <linux/jiffies.h>
@@ -70,6 +72,7 @@
 #include <linux/sched/task.h>
 #include <linux/wait.h>
 
+#include "compat.h"
 #include "internal.h"
 #include "trace.h"
 
@@ -77,9 +80,9 @@
  * A caller of RING_WAIT whose peer last waited on the same processor first gives way while it is
  * still runnable. The peer often answers before the caller runs again; then nobody needs to be
  * taken off the run queue or be woken, which is a third of a round trip. It is in vain if the
- * scheduler prefers the caller; then so many calls go to sleep directly before it is tried again.
+ * scheduler prefers the caller; then some calls go to sleep directly before it is tried again.
  */
-#define YIELD_PAUSE 16
+#define YIELD_PAUSE_MAX 16U
 
 /* What a waker tells the scheduler if it is about to sleep; a value that is private there. */
 static int sync_wake_flags __ro_after_init;
@@ -237,15 +240,14 @@ static bool may_give_way(struct shmipc_endpoint *ep)
 	if (likely(!pause))
 		return true;
 	if (pause == 1 && time_before(jiffies, READ_ONCE(ep->yield_after)))
-		pause = YIELD_PAUSE;
+		pause = YIELD_PAUSE_MAX;
 	WRITE_ONCE(ep->yield_pause, pause - 1);
 	return false;
 }
 
-/* Give way once. Returns whether the peer has rung for @seq meanwhile. */
-static bool give_way(struct shmipc_endpoint *ep, u32 seq)
+/* Let the peer run: by name if it gives way too. */
+static void yield_to_peer(struct shmipc_endpoint *ep)
 {
-	unsigned long before = jiffies;
 	struct task_struct *task;
 
 	rcu_assign_pointer(ep->yielder, current);
@@ -261,13 +263,30 @@ static bool give_way(struct shmipc_endpoint *ep, u32 seq)
 		schedule();
 	}
 	RCU_INIT_POINTER(ep->yielder, NULL);
+}
+
+/* Give way once. Returns whether the peer has rung for @seq meanwhile. */
+static bool give_way(struct shmipc_endpoint *ep, u32 seq)
+{
+	unsigned int vain = READ_ONCE(ep->yield_vain);
+	unsigned long before = jiffies;
+
+	if (SHMIPC_YIELD_BY_NAME)
+		yield_to_peer(ep);
+	else
+		schedule();
 	if (unlikely(jiffies - before > 1)) {
-		WRITE_ONCE(ep->yield_pause, YIELD_PAUSE);
+		WRITE_ONCE(ep->yield_pause, YIELD_PAUSE_MAX);
 		WRITE_ONCE(ep->yield_after, jiffies + HZ);
 	}
-	if (READ_ONCE(ep->peer_words->rung) == seq)
+	if (likely(READ_ONCE(ep->peer_words->rung) == seq)) {
+		if (unlikely(vain > 1))
+			WRITE_ONCE(ep->yield_vain, 1);
 		return true;
-	WRITE_ONCE(ep->yield_pause, YIELD_PAUSE);
+	}
+	vain = clamp(2 * vain, 2U, YIELD_PAUSE_MAX);
+	WRITE_ONCE(ep->yield_vain, vain);
+	WRITE_ONCE(ep->yield_pause, vain);
 	return false;
 }
 

@@ -126,6 +126,7 @@ static_assert(SHMIPC_PARTS <= 64);
  * @cpu: processor where RING_WAIT was called last, -1 if it never was; a hint
  * @yielder: the task that gives way inside RING_WAIT, %NULL if none; RCU; doorbell.c
  * @yield_pause: calls of RING_WAIT that will not give way first; a hint
+ * @yield_vain: how many those were when it was in vain last; a hint
  * @yield_after: in jiffies: not before then; a hint, looked at when @yield_pause is over
  * @sleeps: waits that went to sleep; written by @waiter only
  * @rings: rings that found the peer waiting; atomic
@@ -149,6 +150,7 @@ struct shmipc_endpoint {
 	u32 rang;
 	int cpu;
 	unsigned int yield_pause;
+	unsigned int yield_vain;
 	unsigned long yield_after;
 	struct task_struct __rcu *yielder;
 	unsigned long sleeps;

@@ -204,6 +204,50 @@ static void a_sleeping_reader_unmaps_what_is_retired(struct pair *pair)
 	pattern_take(pair->b, 1 * MB, 2);
 }
 
+/* The sleeper's bell, and in what state the arena's lock was when it was rung. */
+static struct {
+	struct shmipc_channel *ringer;
+	const struct doorbell_ops *real;
+	int rings, under_lock;
+} watched;
+
+static int ring_watched(struct doorbell *bell, uint32_t peer_seq)
+{
+	watched.rings++;
+	if (lock_try(&watched.ringer->out.lock))
+		lock_release(&watched.ringer->out.lock);
+	else
+		watched.under_lock++;
+	return watched.real->ring(bell, peer_seq);
+}
+
+static void a_sleeping_reader_is_woken_for_retired_memory_when_the_lock_is_free(struct pair *pair)
+{
+	struct doorbell_ops ops;
+	struct worker reader;
+	uint64_t initial;
+
+	open_small(pair, 32 * KB, 16 * MB, 0);
+	watched.ringer = pair->a;
+	watched.real = pair->a->bell.ops;
+	watched.rings = watched.under_lock = 0;
+	ops = *watched.real;
+	ops.ring = ring_watched;
+	pair->a->bell.ops = &ops;
+	initial = memory_of(pair->a);
+	assert_code(pattern_push(pair->a, 1 * MB, 1, 0), 0);
+	pattern_take(pair->b, 1 * MB, 1);
+	worker_wait(&reader, pair->b, SHMIPC_READABLE, FAR);
+	worker_await_sleep(&reader);
+	assert_code(shmipc_channel_shrink(pair->a), 1);
+	await(memory_of(pair->a) == initial);
+	assert_code(shmipc_channel_kick(pair->b), 0);
+	assert_code(worker_join(&reader), 0);
+	assert_true(watched.rings > 0);
+	assert_int_equal(watched.under_lock, 0);
+	pair->a->bell.ops = watched.real;
+}
+
 static void idle_memory_is_given_back_by_itself(struct pair *pair, enum shmipc_sync sync)
 {
 	struct shmipc_channel_options options = pair_options(pair);
@@ -404,6 +448,7 @@ int main(int argc, char **argv)
 		ON_BOTH(shrink_leaves_alone_what_is_lent_or_being_written),
 		ON_BOTH(a_segment_that_was_never_read_is_given_back_too),
 		ON_BOTH(a_sleeping_reader_unmaps_what_is_retired),
+		ON_BOTH(a_sleeping_reader_is_woken_for_retired_memory_when_the_lock_is_free),
 		ON_BOTH(idle_memory_is_given_back_on_demand),
 		ON_BOTH(idle_memory_is_given_back_adaptively),
 		ON_BOTH(idle_memory_is_given_back_polling),

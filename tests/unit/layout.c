@@ -171,6 +171,19 @@ static void words_of_different_writers_and_the_hot_ones_share_no_line(struct pai
 	assert_int_equal(_Alignof(struct slot), 64);
 }
 
+static void what_a_sender_and_a_receiver_count_is_on_different_lines(struct pair *pair)
+{
+	size_t sent = offsetof(struct lane_tool, bytes_sent) / 64,
+	       received = offsetof(struct lane_tool, bytes_received) / 64;
+
+	(void)pair;
+	assert_int_equal(offsetof(struct lane_tool, messages_sent) / 64, sent);
+	assert_int_equal(offsetof(struct lane_tool, messages_received) / 64, received);
+	assert_true(sent != received);
+	assert_true(offsetof(struct lane_tool, rings) / 64 != sent);
+	assert_true(offsetof(struct lane_tool, rings) / 64 != received);
+}
+
 static void a_return_entry_holds_its_lap_and_its_slice(struct pair *pair)
 {
 	(void)pair;
@@ -192,6 +205,7 @@ int main(int argc, char **argv)
 		ALONE(parts_of_the_head_follow_each_other_without_overlap),
 		ALONE(lane_members_stand_in_the_head_where_the_geometry_says),
 		ALONE(words_of_different_writers_and_the_hot_ones_share_no_line),
+		ALONE(what_a_sender_and_a_receiver_count_is_on_different_lines),
 		ALONE(a_return_entry_holds_its_lap_and_its_slice),
 	};
 

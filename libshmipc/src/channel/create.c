@@ -75,9 +75,9 @@ int endpoint_own_lane(struct shmipc_channel *ch, void *head)
 	r = arena_init(&ch->out.arena, ch->own.table, ch->geometry.slices);
 	if (r)
 		return r;
-	lock_take(&ch->out.lock);
+	memory_lock(ch);
 	r = memory_grow_locked(ch, ch->first_bytes);
-	lock_release(&ch->out.lock);
+	memory_unlock(ch);
 	return r;
 }
 

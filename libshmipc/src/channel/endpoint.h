@@ -30,6 +30,7 @@
 #include "../shm/layout.h"
 #include "../shm/region.h"
 #include "shmipc/channel.h"
+#include "spin.h"
 
 /* Slots of the ring that only SHMIPC_KEPT messages may take. */
 #define KEPT_SLOTS 4u
@@ -60,6 +61,7 @@ struct producer {
 	uint32_t retiring;  /* segments given up, which the peer has not unmapped yet */
 	uint32_t releasing; /* numbers that are free when the peer has seen that */
 	int64_t shrink_at;  /* when to look for idle segments next; 0: not set yet */
+	bool untold;	    /* own.words->retired was changed, and the peer not woken for it yet */
 };
 
 struct consumer {
@@ -77,16 +79,6 @@ struct consumer {
 	uint32_t ret_prod;		/* next entry of the own return ring */
 	uint64_t *kept;			/* a bit for each slice number */
 	uint32_t held[SHMIPC_SEGMENTS]; /* kept messages in a segment of the peer's */
-};
-
-/* Learned by the adaptive mode: each waiting thread's own. */
-struct spinner {
-	uint32_t leave_out;  /* waits to go before the next spin */
-	uint32_t leave_next; /* how many to leave out when it is lost again */
-	int64_t hold_until;  /* no spin before: this processor is shared; 0: none was held */
-	int64_t hold_ns;     /* how long the next hold is */
-	long preemptions;    /* of this thread, when last looked at */
-	_Atomic uint64_t won, lost;
 };
 
 /* Who sleeps for whom: one thread announces, the others wait for it to leave. */
@@ -119,8 +111,10 @@ struct shmipc_channel {
 	_Alignas(LAYOUT_LINE) struct consumer in;
 	_Alignas(LAYOUT_LINE) struct doorbell bell;
 	struct room room;
-	struct spinner spinners[2]; /* of a thread that waits to read, and one that waits to write */
-	struct region region;
+	/* Each waiting thread's own: of one that waits to read, and of one that waits for room. */
+	_Alignas(LAYOUT_LINE) struct spinner reading;
+	_Alignas(LAYOUT_LINE) struct spinner writing;
+	_Alignas(LAYOUT_LINE) struct region region;
 	struct watch watch;
 };
 
@@ -151,6 +145,26 @@ int endpoint_attach(struct shmipc_channel *ch, void *peer_head);
 
 /* create.c: the peer lied. Returns -EBADMSG. */
 int break_channel(struct shmipc_channel *ch);
+
+/* memory.c: wake a peer that sleeps: it has a segment to unmap, or an answer to take back. With no lock held. */
+void memory_tell_peer(struct shmipc_channel *ch);
+
+/* The arena's lock. What was done under it that a sleeping peer must know is told after it: the bell is not rung under it. */
+static inline void memory_lock(struct shmipc_channel *ch)
+{
+	lock_take(&ch->out.lock);
+}
+
+static inline void memory_unlock(struct shmipc_channel *ch)
+{
+	bool untold = ch->out.untold;
+
+	if (unlikely(untold))
+		ch->out.untold = false;
+	lock_release(&ch->out.lock);
+	if (unlikely(untold))
+		memory_tell_peer(ch);
+}
 
 /* memory.c: all with the arena locked; 0 or -errno. */
 int memory_collect_locked(struct shmipc_channel *ch);
@@ -211,15 +225,10 @@ static inline void consume_flush(struct shmipc_channel *ch)
 		consume_wake(ch);
 }
 
-/* spin.c */
+/* spin.c: whether to spin in this wait, which counts. Look for at most spin_ns: 1: something is there, or 0. */
 bool spin_pays(struct shmipc_channel *ch, struct spinner *spinner);
-int spin_until(struct shmipc_channel *ch, struct spinner *spinner, unsigned int events, int64_t limit);
-/* What it has learned: whether to spin now; how a spin ended; that two looks were more than SPIN_GAP_NS apart. */
-#define SPIN_GAP_NS 30000
-bool spin_is_due(struct spinner *spinner);
-void spin_note_won(struct spinner *spinner);
-void spin_note_lost(struct spinner *spinner);
-void spin_note_gap(struct spinner *spinner, int64_t now);
+int spin_until(struct shmipc_channel *ch, struct spinner *spinner, unsigned int events, int64_t spin_ns,
+	       int64_t deadline);
 
 /* wait.c: ask the system, if it was not asked lately, whether the peer is dead. */
 void wait_ask_dead(struct shmipc_channel *ch);

@@ -55,8 +55,7 @@ static void free_segment(struct shmipc_channel *ch, uint32_t segment)
 	count(&ch->own.tool->retires, 1);
 }
 
-/* Wake a peer that sleeps: it has a segment to unmap, or an answer to take back. */
-static void tell_peer(struct shmipc_channel *ch)
+cold void memory_tell_peer(struct shmipc_channel *ch)
 {
 	uint32_t seq = 0;
 
@@ -65,6 +64,13 @@ static void tell_peer(struct shmipc_channel *ch)
 		seq = doorbell_take(&ch->bell, SEQ_ASLEEP);
 	if (seq)
 		doorbell_ring(&ch->bell, seq);
+}
+
+/* (A) of doorbell.h: which segments the peer is to let go of, or may forget. It is told when the lock is free. */
+static void publish_retired(struct shmipc_channel *ch)
+{
+	store_release(&ch->own.words->retired, ch->out.retiring);
+	ch->out.untold = true;
 }
 
 static void collect_unmapped(struct shmipc_channel *ch)
@@ -81,8 +87,7 @@ static void collect_unmapped(struct shmipc_channel *ch)
 		segment = (uint32_t)__builtin_ctz(done);
 		free_segment(ch, segment);
 	}
-	store_release(&ch->own.words->retired, out->retiring);
-	tell_peer(ch);
+	publish_retired(ch);
 	store_relaxed(&out->grown, out->retiring || out->arena.bytes > out->arena.segment[0].bytes);
 }
 
@@ -211,10 +216,8 @@ int memory_shrink_locked(struct shmipc_channel *ch, bool idle_only)
 		out->retiring |= 1u << i;
 		count++;
 	}
-	if (count) {
-		store_release(&ch->own.words->retired, out->retiring);
-		tell_peer(ch);
-	}
+	if (count)
+		publish_retired(ch);
 	return count;
 }
 
@@ -239,7 +242,7 @@ int64_t memory_give_idle(struct shmipc_channel *ch, int64_t deadline)
 		out->shrink_at = 0;
 	else if (out->shrink_at < deadline)
 		deadline = out->shrink_at;
-	lock_release(&ch->out.lock);
+	memory_unlock(ch);
 	return deadline;
 }
 
@@ -252,11 +255,11 @@ int shmipc_channel_grow(struct shmipc_channel *ch, size_t size)
 		return r;
 	if (size > UINT32_MAX)
 		return -EMSGSIZE;
-	lock_take(&ch->out.lock);
+	memory_lock(ch);
 	r = memory_alloc_locked(ch, size, &slice);
 	if (!r)
 		arena_free(&ch->out.arena, slice);
-	lock_release(&ch->out.lock);
+	memory_unlock(ch);
 	return r;
 }
 
@@ -268,10 +271,10 @@ int shmipc_channel_shrink(struct shmipc_channel *ch)
 		return r;
 	if (load_acquire(&ch->bell.dead))
 		return -EPIPE;
-	lock_take(&ch->out.lock);
+	memory_lock(ch);
 	r = memory_collect_locked(ch);
 	if (!r)
 		r = memory_shrink_locked(ch, false);
-	lock_release(&ch->out.lock);
+	memory_unlock(ch);
 	return r;
 }

@@ -59,10 +59,10 @@ static cold int find_slot(struct shmipc_channel *ch, unsigned int flags)
 	if (ask_dead(ch, &ch->out.failures))
 		return -EPIPE;
 	/* What was given back so far is no news to one who waits for room. */
-	lock_take(&ch->out.lock);
+	memory_lock(ch);
 	r = memory_collect_locked(ch);
 	store_relaxed(&ch->out.starved, true);
-	lock_release(&ch->out.lock);
+	memory_unlock(ch);
 	return r ? r : -EAGAIN;
 }
 
@@ -74,7 +74,7 @@ static apart int reserve_slice(struct shmipc_channel *ch, size_t size, struct sh
 
 	if (size > UINT32_MAX)
 		return -EMSGSIZE;
-	lock_take(&ch->out.lock);
+	memory_lock(ch);
 	r = memory_alloc_locked(ch, size, &slice);
 	if (!r) {
 		piece = &ch->out.arena.pieces[slice];
@@ -86,7 +86,7 @@ static apart int reserve_slice(struct shmipc_channel *ch, size_t size, struct sh
 		r = refresh_limit(ch) ?: -EAGAIN;
 		store_relaxed(&ch->out.starved, true);
 	}
-	lock_release(&ch->out.lock);
+	memory_unlock(ch);
 	return r;
 }
 
@@ -201,16 +201,16 @@ static apart int submit_slice(struct shmipc_channel *ch, const struct shmipc_buf
 	uint32_t segment;
 	uint64_t offset;
 
-	lock_take(&ch->out.lock);
+	memory_lock(ch);
 	if (!arena_is(arena, buffer->slice, SLICE_WRITING) || size > arena_length(arena, buffer->slice)) {
-		lock_release(&ch->out.lock);
+		memory_unlock(ch);
 		return -EINVAL;
 	}
 	segment = arena->pieces[buffer->slice].segment;
 	offset = arena_offset(arena, buffer->slice);
 	arena_lend(arena, buffer->slice, (uint32_t)size, buffer->tag, process_now_coarse_ms());
 	memory_gauge_locked(ch);
-	lock_release(&ch->out.lock);
+	memory_unlock(ch);
 
 	if (unlikely(out->slot_open && !is_displaced(ch)))
 		displace_slot(ch);
@@ -329,22 +329,22 @@ int shmipc_channel_cancel(struct shmipc_channel *ch, struct shmipc_buffer *buffe
 		ch->out.slot_open = false;
 		return 0;
 	}
-	lock_take(&ch->out.lock);
+	memory_lock(ch);
 	if (arena_is(&ch->out.arena, buffer->slice, SLICE_WRITING)) {
 		arena_free(&ch->out.arena, buffer->slice);
 		ch->out.open--;
 	} else {
 		r = -EINVAL;
 	}
-	lock_release(&ch->out.lock);
+	memory_unlock(ch);
 	return r;
 }
 
 static void free_slice(struct shmipc_channel *ch, uint32_t slice)
 {
-	lock_take(&ch->out.lock);
+	memory_lock(ch);
 	arena_free(&ch->out.arena, slice);
-	lock_release(&ch->out.lock);
+	memory_unlock(ch);
 }
 
 int produce_alloc(struct shmipc_channel *ch, size_t size, struct shmipc_buffer *buffer)
@@ -382,10 +382,10 @@ int produce_publish(struct shmipc_channel *ch, const struct shmipc_buffer *buffe
 
 void produce_starve(struct shmipc_channel *ch)
 {
-	lock_take(&ch->out.lock);
+	memory_lock(ch);
 	if (!refresh_limit(ch) && !memory_collect_locked(ch))
 		store_relaxed(&ch->out.starved, true);
-	lock_release(&ch->out.lock);
+	memory_unlock(ch);
 }
 
 void produce_free(struct shmipc_channel *ch, const struct shmipc_buffer *buffer)

@@ -33,7 +33,7 @@ int shmipc_channel_stats(struct shmipc_channel *ch, struct shmipc_channel_stats 
 		return r;
 	if (size < offsetof(struct shmipc_channel_stats, messages_sent) || size > sizeof(s))
 		return -EINVAL;
-	lock_take(&ch->out.lock);
+	memory_lock(ch);
 	r = is_attached(ch) ? memory_collect_locked(ch) : 0; /* a gauge of what is lent is to be true */
 	s = (struct shmipc_channel_stats){
 		.size = size,
@@ -45,8 +45,8 @@ int shmipc_channel_stats(struct shmipc_channel *ch, struct shmipc_channel_stats 
 		.rings = load_relaxed(&tool->rings),
 		.sleeps = load_relaxed(&tool->sleeps),
 		.waits = load_relaxed(&ch->bell.waits),
-		.spins_won = load_relaxed(&ch->spinners[0].won) + load_relaxed(&ch->spinners[1].won),
-		.spins_lost = load_relaxed(&ch->spinners[0].lost) + load_relaxed(&ch->spinners[1].lost),
+		.spins_won = load_relaxed(&ch->reading.won) + load_relaxed(&ch->writing.won),
+		.spins_lost = load_relaxed(&ch->reading.lost) + load_relaxed(&ch->writing.lost),
 		.barriers_paid = load_relaxed(&ch->bell.barriers_paid),
 		.system_calls = load_relaxed(&ch->bell.system_calls) + load_relaxed(&ch->region.system_calls),
 		.growths = load_relaxed(&tool->growths),
@@ -56,7 +56,7 @@ int shmipc_channel_stats(struct shmipc_channel *ch, struct shmipc_channel_stats 
 		.memory_bytes = ch->geometry.head_bytes + ch->out.arena.bytes,
 		.private_bytes = count_private_bytes(ch),
 	};
-	lock_release(&ch->out.lock);
+	memory_unlock(ch);
 	if (is_attached(ch)) {
 		s.depth_in = count_depth(&ch->peer, &ch->own, ch->geometry.slots);
 		s.depth_out = count_depth(&ch->own, &ch->peer, ch->geometry.slots);

@@ -160,7 +160,7 @@ static int nap(struct shmipc_channel *ch, unsigned int events, int64_t deadline)
 
 static struct spinner *spinner_of(struct shmipc_channel *ch, unsigned int events)
 {
-	return &ch->spinners[!(events & SHMIPC_READABLE)];
+	return events & SHMIPC_READABLE ? &ch->reading : &ch->writing;
 }
 
 /* Before time passes without an announcement: make what wake-ups are due. */
@@ -177,7 +177,6 @@ static inline void settle(struct shmipc_channel *ch, unsigned int events)
 static int pass_time(struct shmipc_channel *ch, unsigned int events, int64_t deadline)
 {
 	struct spinner *spinner = spinner_of(ch, events);
-	int64_t limit;
 
 	switch (ch->options.sync) {
 	case SHMIPC_SYNC_DEMAND:
@@ -186,14 +185,12 @@ static int pass_time(struct shmipc_channel *ch, unsigned int events, int64_t dea
 		if (!spin_pays(ch, spinner))
 			break;
 		settle(ch, events);
-		limit = process_now() + ch->options.spin_ns;
-		if (spin_until(ch, spinner, events, limit < deadline ? limit : deadline))
+		if (likely(spin_until(ch, spinner, events, ch->options.spin_ns, deadline)))
 			return 0;
 		break;
 	case SHMIPC_SYNC_POLLING:
 		settle(ch, events);
-		limit = process_now() + ASK_DEAD_NS;
-		if (!spin_until(ch, spinner, events, limit < deadline ? limit : deadline)) {
+		if (!spin_until(ch, spinner, events, ASK_DEAD_NS, deadline)) {
 			memory_before_sleep(ch, deadline);
 			ch->bell.ops->is_dead(&ch->bell);
 		}

@@ -27,7 +27,7 @@
 
 #define LAYOUT_PAGE 4096u
 #define LAYOUT_LINE 64u
-#define LAYOUT_VERSION 1u
+#define LAYOUT_VERSION 2u
 #define LAYOUT_MAGIC 0x3163706d68732077ull
 #define LAYOUT_RECORD 1024u
 
@@ -86,13 +86,13 @@ struct lane_record {
 	struct geometry geometry;
 };
 
-/* The lane's owner counts here, for itself and for tools. */
+/* The lane's owner counts here, for itself and for tools: with each message one thread what it sent, one what it received. */
 struct lane_tool {
-	_Atomic uint64_t messages_sent;
+	_Alignas(LAYOUT_LINE) _Atomic uint64_t messages_sent;
 	_Atomic uint64_t bytes_sent;
-	_Atomic uint64_t messages_received;
+	_Alignas(LAYOUT_LINE) _Atomic uint64_t messages_received;
 	_Atomic uint64_t bytes_received;
-	_Atomic uint64_t rings;
+	_Alignas(LAYOUT_LINE) _Atomic uint64_t rings;
 	_Atomic uint64_t sleeps;
 	_Atomic uint64_t growths;
 	_Atomic uint64_t retires;

@@ -194,9 +194,8 @@ static bool spin(struct shmipc_vector *v, int64_t limit)
 				spin_pause();
 		}
 		now = process_now();
-		if (unlikely(now - last > SPIN_GAP_NS))
-			spin_note_gap(&v->spinner, now);
-		if (now >= limit || (v->options.sync == SHMIPC_SYNC_ADAPTIVE && v->spinner.hold_until > now))
+		spin_note_time(&v->spinner, last, now);
+		if (now >= limit)
 			return false;
 		last = now;
 	}
@@ -210,14 +209,19 @@ static int64_t sooner(int64_t a, int64_t b)
 /* Whether a spin was worth it. */
 static bool spin_first(struct shmipc_vector *v, int64_t deadline)
 {
-	if (v->one_processor || !v->options.spin_ns || !v->count || !spin_is_due(&v->spinner))
+	int64_t spin_ns = v->options.spin_ns, begin, now;
+	bool won;
+
+	if (v->one_processor || !spin_ns || !v->count || !spin_is_due(&v->spinner))
 		return false;
-	if (!spin(v, sooner(process_now() + (int64_t)v->options.spin_ns, deadline))) {
-		spin_note_lost(&v->spinner);
-		return false;
-	}
-	spin_note_won(&v->spinner);
-	return true;
+	begin = process_now();
+	won = spin(v, sooner(begin + spin_ns, deadline));
+	now = process_now();
+	if (won)
+		spin_note_won(&v->spinner, spin_ns, now - begin, now);
+	else
+		spin_note_lost(&v->spinner, spin_ns, now - begin, now);
+	return won;
 }
 
 int sleep_pass_time(struct shmipc_vector *v, int64_t deadline)
