@@ -8,19 +8,19 @@
 #include "ready.h"
 
 /* How many slots ahead of the next one are fetched from the producer's cache, while there is more to consume. */
-#define FETCH_AHEAD 6
+#define PREFETCH_AHEAD 6
 
 static inline const struct slot *next_slot(const struct shmipc_channel *ch)
 {
 	return &ch->peer.ring[load_relaxed(&ch->in.next) & ch->in.mask];
 }
 
-static inline void fetch_slot_ahead(const struct shmipc_channel *ch)
+static inline void prefetch_ahead(const struct shmipc_channel *ch)
 {
-	const struct slot *slot = &ch->peer.ring[(load_relaxed(&ch->in.next) + FETCH_AHEAD) & ch->in.mask];
+	const struct slot *slot = &ch->peer.ring[(load_relaxed(&ch->in.next) + PREFETCH_AHEAD) & ch->in.mask];
 
-	fetch(slot);
-	fetch((const char *)slot + LAYOUT_LINE);
+	prefetch_read(slot);
+	prefetch_read((const char *)slot + LAYOUT_LINE);
 }
 
 /*
@@ -152,7 +152,7 @@ static inline bool step_over_slot(struct shmipc_channel *ch)
 	store_relaxed(&ch->in.next, next);
 	more = load_relaxed(&next_slot(ch)->lap) == next + 1;
 	if (more)
-		fetch_slot_ahead(ch);
+		prefetch_ahead(ch);
 	if (next & ch->in.show_mask && more)
 		return false;
 	store_release(&ch->own.words->cons, next); /* (N) */

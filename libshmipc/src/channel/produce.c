@@ -131,22 +131,22 @@ int shmipc_channel_reserve(struct shmipc_channel *ch, size_t size, unsigned int 
  * How many slots ahead of the next one are fetched from the consumer's cache. By the time they are written they are here; a store
  * that must wait for its line is waited for by the next locked instruction, which then costs more than all the rest of a message.
  */
-#define FETCH_AHEAD 6
+#define PREFETCH_AHEAD 6
 
-static inline void fetch_slot_ahead(struct shmipc_channel *ch, uint32_t bytes)
+static inline void prefetch_ahead(struct shmipc_channel *ch, uint32_t bytes)
 {
-	struct slot *slot = slot_of(ch, ch->out.prod + FETCH_AHEAD);
+	struct slot *slot = slot_of(ch, ch->out.prod + PREFETCH_AHEAD);
 
-	fetch_to_write(slot);
+	prefetch_write(slot);
 	if (bytes > LAYOUT_LINE - offsetof(struct slot, bytes)) /* the others are likely to be as long as this one */
-		fetch_to_write((char *)slot + LAYOUT_LINE);
+		prefetch_write((char *)slot + LAYOUT_LINE);
 }
 
 /* (L): everything of the slot is stored but its lap. */
 static inline void publish_slot(struct shmipc_channel *ch, struct slot *slot, uint32_t size, uint32_t tag,
 				uint32_t what)
 {
-	fetch_slot_ahead(ch, what >> 16 == SLOT_INLINE ? size : 0);
+	prefetch_ahead(ch, what >> 16 == SLOT_INLINE ? size : 0);
 	store_relaxed(&slot->size, size);
 	store_relaxed(&slot->tag, tag);
 	store_relaxed(&slot->what, what);

@@ -66,7 +66,7 @@ static inline void spin_pause(void)
 }
 
 /* Ask for a line that is soon to be read. */
-static inline void fetch(const void *p)
+static inline void prefetch_read(const void *p)
 {
 	__builtin_prefetch(p);
 }
@@ -75,7 +75,7 @@ static inline void fetch(const void *p)
  * Ask for a line that is soon to be written, out of every other processor's cache. Compilers make no prefetchw of a prefetch to
  * write unless told what processor it is for; those that do not know the instruction take it for a nop.
  */
-static inline void fetch_to_write(const void *p)
+static inline void prefetch_write(const void *p)
 {
 #if defined(__x86_64__)
 	__asm__ __volatile__("prefetchw %0" : : "m"(*(const char *)p));
