@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -34,10 +35,17 @@ static const struct carrier *const carriers[] = { &carrier_kmod,     &carrier_me
 						  &carrier_datagram, &carrier_pipe,  &carrier_semaphore };
 #define CARRIERS (sizeof(carriers) / sizeof(carriers[0]))
 
+/* What a side took of the host between the start and its end; of all writers, the sum. */
+struct cost {
+	double user_s, system_s;
+	double faults, switches; /* page faults; context switches, wanted or not */
+};
+
 /* What the processes of a run tell the one that started them. */
 struct vector_board {
 	_Atomic unsigned int ready;
 	int error; /* of any of them */
+	struct cost reader_cost, writer_cost[PRODUCERS_MAX];
 	uint64_t reader_done, writer_done[PRODUCERS_MAX];
 	uint64_t calls[PRODUCERS_MAX];
 	struct vector_tally tally;
@@ -47,6 +55,7 @@ struct result {
 	double reader_s, writer_s; /* from the start until the reader has all; until the last writer is through */
 	double calls;		   /* of all writers */
 	double looks;
+	struct cost reader, writers;
 };
 
 struct row {
@@ -90,10 +99,45 @@ static void await_start(struct vector_run *run, int start)
 		;
 }
 
+static double seconds_of(struct timeval tv)
+{
+	return (double)tv.tv_sec + (double)tv.tv_usec / 1e6;
+}
+
+static struct cost read_cost(void)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_SELF, &usage);
+	return (struct cost){
+		.user_s = seconds_of(usage.ru_utime),
+		.system_s = seconds_of(usage.ru_stime),
+		.faults = (double)(usage.ru_minflt + usage.ru_majflt),
+		.switches = (double)(usage.ru_nvcsw + usage.ru_nivcsw),
+	};
+}
+
+static void add_cost(struct cost *sum, const struct cost *cost, double factor)
+{
+	sum->user_s += factor * cost->user_s;
+	sum->system_s += factor * cost->system_s;
+	sum->faults += factor * cost->faults;
+	sum->switches += factor * cost->switches;
+}
+
+static struct cost cost_since(const struct cost *before)
+{
+	struct cost cost = read_cost();
+
+	add_cost(&cost, before, -1);
+	return cost;
+}
+
 static int write_all(struct vector_run *run, unsigned int producer, int start)
 {
 	uint64_t round, rounds = rounds_of(run, producer);
 	unsigned char text[VECTOR_LONGEST];
+	struct cost before;
 	size_t size;
 	int r;
 
@@ -101,10 +145,12 @@ static int write_all(struct vector_run *run, unsigned int producer, int start)
 		text[size] = (unsigned char)('a' + size % 26);
 	r = run->carrier->writer_open(run);
 	await_start(run, start);
+	before = read_cost();
 	for (round = 0; round < rounds && !r; round++)
 		for (size = 1; size <= VECTOR_LONGEST && !r; size++)
 			r = run->carrier->write(run, text, size);
 	run->board->writer_done[producer] = ticks_monotonic_ns();
+	run->board->writer_cost[producer] = cost_since(&before);
 	run->board->calls[producer] = run->carrier->writer_calls(run);
 	return r;
 }
@@ -113,8 +159,10 @@ static int read_all(struct vector_run *run, int start)
 {
 	struct vector_tally tally = { 0 };
 	int r = run->carrier->reader_open(run);
+	struct cost before;
 
 	await_start(run, start);
+	before = read_cost();
 	while (!r && tally.bytes < bytes_of(run)) {
 		r = run->carrier->read(run, &tally);
 		tally.looks++;
@@ -122,6 +170,7 @@ static int read_all(struct vector_run *run, int start)
 			usleep(1);
 	}
 	run->board->reader_done = ticks_monotonic_ns();
+	run->board->reader_cost = cost_since(&before);
 	run->board->tally = tally;
 	return r;
 }
@@ -161,9 +210,10 @@ static void fill_result(const struct vector_run *run, uint64_t began, struct res
 	uint64_t last = 0;
 	unsigned int i;
 
-	result->calls = 0;
+	*result = (struct result){ .reader = board->reader_cost };
 	for (i = 0; i < run->producers; i++) {
 		last = board->writer_done[i] > last ? board->writer_done[i] : last;
+		add_cost(&result->writers, &board->writer_cost[i], 1);
 		result->calls += board->calls[i] == UINT64_MAX ? NAN : (double)board->calls[i];
 	}
 	result->writer_s = (double)(last - began) / 1e9;
@@ -265,20 +315,34 @@ static void print_row(FILE *out, const struct row *row)
 		fprintf(out, "%10s\n", "-");
 }
 
-static json_t *row_to_json(const struct row *row)
+static json_t *cost_to_json(const struct cost *cost)
+{
+	return json_pack("{s:f, s:f, s:f, s:f}", "user_s", cost->user_s, "system_s", cost->system_s, "page_faults",
+			 cost->faults, "context_switches", cost->switches);
+}
+
+/* reader_s of every time, in the order of taking; the rest is of the median one. */
+static json_t *row_to_json(const struct row *row, unsigned int repeat)
 {
 	double messages = (double)messages_of(&row->run), calls = row->median.calls / messages;
+	json_t *runs = json_array();
+	unsigned int i;
 
-	return json_pack("{s:s, s:s, s:s, s:i, s:I, s:I, s:f, s:f, s:f, s:f, s:f, s:o}", "workload", "vector",
-			 "carrier", row->run.carrier->name, "reader", reader_name(&row->run), "producers",
+	for (i = 0; i < repeat; i++)
+		json_array_append_new(runs, json_real(row->taken[i].reader_s));
+	return json_pack("{s:s, s:s, s:s, s:i, s:I, s:I, s:f, s:f, s:f, s:f, s:f, s:o, s:o, s:o, s:o}", "workload",
+			 "vector", "carrier", row->run.carrier->name, "reader", reader_name(&row->run), "producers",
 			 (int)row->run.producers, "messages", (json_int_t)messages_of(&row->run), "bytes",
 			 (json_int_t)bytes_of(&row->run), "writer_s", row->median.writer_s, "reader_s",
 			 row->median.reader_s, "msgs_per_s", messages / row->median.reader_s, "bytes_per_s",
 			 (double)bytes_of(&row->run) / row->median.reader_s, "looks", row->median.looks,
-			 "writer_syscalls_per_msg", calls >= 0 ? json_real(calls) : json_null());
+			 "writer_syscalls_per_msg", calls >= 0 ? json_real(calls) : json_null(), "runs_s", runs,
+			 "reader_cost", cost_to_json(&row->median.reader), "writers_cost",
+			 cost_to_json(&row->median.writers));
 }
 
-static int write_json(const char *path, const struct host *host, const struct row *rows, unsigned int count)
+static int write_json(const char *path, const struct host *host, const struct row *rows, unsigned int count,
+		      unsigned int repeat)
 {
 	json_t *list = json_array(), *all = json_pack("{s:o, s:o}", "host", host_to_json(host), "rows", list);
 	FILE *f = strcmp(path, "-") ? fopen(path, "we") : stdout;
@@ -286,7 +350,7 @@ static int write_json(const char *path, const struct host *host, const struct ro
 	int r = 0;
 
 	for (i = 0; i < count; i++)
-		json_array_append_new(list, row_to_json(&rows[i]));
+		json_array_append_new(list, row_to_json(&rows[i], repeat));
 	if (!f || json_dumpf(all, f, JSON_INDENT(1) | JSON_REAL_PRECISION(7)) || fputc('\n', f) == EOF)
 		r = errno ? -errno : -EIO;
 	if (f && f != stdout && fclose(f) && !r)
@@ -439,8 +503,11 @@ static unsigned int plan_rows(const struct settings *s, struct row *rows)
 
 static void take_median(struct row *row, unsigned int repeat)
 {
-	qsort(row->taken, repeat, sizeof(row->taken[0]), compare);
-	row->median = row->taken[repeat / 2];
+	struct result sorted[REPEAT_MAX];
+
+	memcpy(sorted, row->taken, repeat * sizeof(sorted[0]));
+	qsort(sorted, repeat, sizeof(sorted[0]), compare);
+	row->median = sorted[repeat / 2];
 }
 
 int vector_main(int argc, char **argv)
@@ -474,7 +541,7 @@ int vector_main(int argc, char **argv)
 		}
 	}
 	if (!r && s.json)
-		r = write_json(s.json, &host, rows, count);
+		r = write_json(s.json, &host, rows, count, s.repeat);
 	free(rows);
 	return r ? 1 : 0;
 }
