@@ -89,14 +89,24 @@ static uint64_t bytes_of(const struct vector_run *run)
 	return run->rounds * (VECTOR_LONGEST * (VECTOR_LONGEST + 1) / 2);
 }
 
-/* Say that this process is ready, and wait for the start. */
-static void await_start(struct vector_run *run, int start)
+/* The ends of two pipes: what is written there is nothing, that they are closed says it. */
+struct gates {
+	int start[2], end[2];
+};
+
+static void pass_gate(int gate)
 {
 	char byte;
 
-	atomic_fetch_add(&run->board->ready, 1);
-	while (read(start, &byte, 1) < 0 && errno == EINTR)
+	while (read(gate, &byte, 1) < 0 && errno == EINTR)
 		;
+}
+
+/* Say that this process is ready, and wait for the start. */
+static void await_start(struct vector_run *run, const struct gates *gates)
+{
+	atomic_fetch_add(&run->board->ready, 1);
+	pass_gate(gates->start[0]);
 }
 
 static double seconds_of(struct timeval tv)
@@ -133,7 +143,7 @@ static struct cost cost_since(const struct cost *before)
 	return cost;
 }
 
-static int write_all(struct vector_run *run, unsigned int producer, int start)
+static int write_all(struct vector_run *run, unsigned int producer, const struct gates *gates)
 {
 	uint64_t round, rounds = rounds_of(run, producer);
 	unsigned char text[VECTOR_LONGEST];
@@ -144,7 +154,7 @@ static int write_all(struct vector_run *run, unsigned int producer, int start)
 	for (size = 0; size < sizeof(text); size++)
 		text[size] = (unsigned char)('a' + size % 26);
 	r = run->carrier->writer_open(run);
-	await_start(run, start);
+	await_start(run, gates);
 	before = read_cost();
 	for (round = 0; round < rounds && !r; round++)
 		for (size = 1; size <= VECTOR_LONGEST && !r; size++)
@@ -152,16 +162,19 @@ static int write_all(struct vector_run *run, unsigned int producer, int start)
 	run->board->writer_done[producer] = ticks_monotonic_ns();
 	run->board->writer_cost[producer] = cost_since(&before);
 	run->board->calls[producer] = run->carrier->writer_calls(run);
+	/* That a process ends is not timed: tearing its memory down would take the processors from those that push. */
+	if (!r)
+		pass_gate(gates->end[0]);
 	return r;
 }
 
-static int read_all(struct vector_run *run, int start)
+static int read_all(struct vector_run *run, const struct gates *gates)
 {
 	struct vector_tally tally = { 0 };
 	int r = run->carrier->reader_open(run);
 	struct cost before;
 
-	await_start(run, start);
+	await_start(run, gates);
 	before = read_cost();
 	while (!r && tally.bytes < bytes_of(run)) {
 		r = run->carrier->read(run, &tally);
@@ -176,7 +189,7 @@ static int read_all(struct vector_run *run, int start)
 }
 
 /* Start the reader (producer < 0) or a writer. */
-static pid_t start_process(struct vector_run *run, int producer, const int start[2])
+static pid_t start_process(struct vector_run *run, int producer, const struct gates *gates)
 {
 	pid_t pid = fork();
 	int r;
@@ -185,8 +198,9 @@ static pid_t start_process(struct vector_run *run, int producer, const int start
 		return pid;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	alarm(TIMEOUT_S);
-	close(start[1]);
-	r = producer < 0 ? read_all(run, start[0]) : write_all(run, (unsigned int)producer, start[0]);
+	close(gates->start[1]);
+	close(gates->end[1]);
+	r = producer < 0 ? read_all(run, gates) : write_all(run, (unsigned int)producer, gates);
 	if (r)
 		run->board->error = r;
 	_exit(r ? 1 : 0);
@@ -221,8 +235,15 @@ static void fill_result(const struct vector_run *run, uint64_t began, struct res
 	result->looks = (double)board->tally.looks;
 }
 
-/* Wait for all; a process that failed takes the others with it. */
-static bool reap(const pid_t *pid, unsigned int count)
+static void close_end(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+/* Wait for all, the reader before the writers may end; a process that failed takes the others with it. */
+static bool reap(const pid_t *pid, unsigned int count, struct gates *gates)
 {
 	bool good = true;
 	unsigned int i, left = count;
@@ -235,6 +256,8 @@ static bool reap(const pid_t *pid, unsigned int count)
 			return false;
 		for (i = 0; i < count && gone > 0; i++)
 			left -= pid[i] == gone;
+		if (gone == pid[0])
+			close_end(&gates->end[1]);
 		if (gone <= 0 || (WIFEXITED(status) && !WEXITSTATUS(status)))
 			continue;
 		for (i = 0; i < count && good; i++)
@@ -249,19 +272,20 @@ static int run_once(struct vector_run *run, struct result *result)
 {
 	pid_t pid[PRODUCERS_MAX + 1];
 	unsigned int count = 0, i;
-	int start[2], r;
+	struct gates gates;
 	uint64_t began = 0;
 	bool good;
+	int r;
 
 	run->fd[0] = run->fd[1] = -1;
 	run->board = mmap(NULL, sizeof(*run->board), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (run->board == MAP_FAILED || pipe(start))
+	if (run->board == MAP_FAILED || pipe(gates.start) || pipe(gates.end))
 		return -errno;
 	r = run->carrier->prepare(run);
 	fflush(NULL);
 	/* The vector's reader waits for its producers, so that it goes first and is not waited for. */
 	for (i = 0; i <= run->producers && !r; i++) {
-		pid[i] = start_process(run, (int)i - 1, start);
+		pid[i] = start_process(run, (int)i - 1, &gates);
 		r = pid[i] < 0 ? -errno : 0;
 		count += !r;
 	}
@@ -270,12 +294,13 @@ static int run_once(struct vector_run *run, struct result *result)
 	for (i = 0; i < count; i++)
 		if (!good)
 			kill(pid[i], SIGKILL);
-	close(start[1]);
-	good = reap(pid, count) && good;
-	close(start[0]);
-	for (i = 0; i < 2; i++)
-		if (run->fd[i] >= 0)
-			close(run->fd[i]);
+	close_end(&gates.start[1]);
+	good = reap(pid, count, &gates) && good;
+	for (i = 0; i < 2; i++) {
+		close_end(&gates.start[i]);
+		close_end(&gates.end[i]);
+		close_end(&run->fd[i]);
+	}
 	if (run->carrier->cleanup)
 		run->carrier->cleanup(run);
 	if (good && (run->board->tally.bytes != bytes_of(run) ||
