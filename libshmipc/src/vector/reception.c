@@ -158,7 +158,7 @@ static int accept_offer(const struct vector_offer *message, uint64_t granted, in
 	options.segment_bytes = CHUNK_BYTES_MIN;
 	if (message->magic == VECTOR_MAGIC && message->version == VECTOR_VERSION && !message->status &&
 	    message->offer.slots == CONTROL_SLOTS && message->offer.slices == CHUNKS_MAX)
-		return offer_accept(&message->offer, &options, UINT64_MAX, fds, count, from, reply, ch);
+		return offer_accept(&message->offer, &options, options.segment_bytes, fds, count, from, reply, ch);
 	fdpass_close(fds, count);
 	return -EPROTO;
 }
