@@ -65,6 +65,22 @@ static inline void spin_pause(void)
 #endif
 }
 
+/* Ask for a line that is going to be read, or written; any address will do. */
+static inline void prefetch_read(const void *p)
+{
+	__builtin_prefetch(p, 0);
+}
+
+static inline void prefetch_write(const void *p)
+{
+#if defined(__x86_64__) || defined(__i386__)
+	/* Without -mprfchw the builtin asks for a shared line. Processors that do not know it take it for a nop. */
+	__asm__ __volatile__("prefetchw %0" : : "m"(*(const char *)p));
+#else
+	__builtin_prefetch(p, 1);
+#endif
+}
+
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 #define cold __attribute__((cold, noinline))

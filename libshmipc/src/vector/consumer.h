@@ -173,6 +173,7 @@ static inline int inlet_next(struct inlet *in, uint64_t batch, struct shmipc_vec
 	message->dropped = 0;
 	message->flags = 0;
 	in->at += (uint32_t)bytes;
+	ask_to_read(in->base, in->at);
 	in->number++;
 	in->sender.messages++;
 	in->sender.bytes += size;

@@ -162,6 +162,7 @@ static inline void end_in_lane(struct shmipc_producer *p, uint32_t what, size_t 
 	struct outlet *out = &p->out;
 
 	out->at = record_close(out->base, out->at, what, (uint32_t)size);
+	ask_to_write(out->base, out->at);
 	out->number++;
 	out->last = place_of(out->seq, out->at);
 	p->messages++;

@@ -79,6 +79,8 @@
 /* A batch: so much in all, if that is no less than this for each; and never most of a producer's memory. */
 #define BATCH_BYTES 1048576u
 #define BATCH_BYTES_EACH 131072u
+/* How far ahead of a message in memory the next ones are asked for: some cache lines. */
+#define AHEAD 1024u
 
 /* Kinds of control messages; tag is the chunk's id. */
 enum { CONTROL_ANNOUNCE = 1, CONTROL_RETIRE = 2 };
@@ -133,6 +135,19 @@ static inline bool is_before(uint32_t a, uint32_t b)
 static inline _Atomic uint64_t *word_at(unsigned char *base, uint32_t at)
 {
 	return (_Atomic uint64_t *)(void *)(base + at);
+}
+
+/* The two lines that a message of usual length moves on by. Behind the last one there is nothing, which does no harm. */
+static inline void ask_to_read(const unsigned char *base, uint32_t at)
+{
+	prefetch_read(base + at + AHEAD);
+	prefetch_read(base + at + AHEAD + LAYOUT_LINE);
+}
+
+static inline void ask_to_write(unsigned char *base, uint32_t at)
+{
+	prefetch_write(base + at + AHEAD);
+	prefetch_write(base + at + AHEAD + LAYOUT_LINE);
 }
 
 /* The conversation before the channel is there, over seqpacket: hello, grant; then the handover. */
