@@ -41,7 +41,8 @@ struct inlet {
 	bool broken;
 	struct shmipc_sender sender;
 	struct shmipc_channel *ch;
-	uint64_t freed; /* what the word says */
+	uint64_t freed;	 /* what the word says */
+	bool freed_more; /* by the release that is going on */
 	uint64_t granted;
 	uint32_t index; /* in the vector's list */
 	struct known_chunk chunk[CHUNKS_MAX];
