@@ -218,6 +218,9 @@ void spin_note_won(struct spinner *spinner);
 void spin_note_lost(struct spinner *spinner);
 void spin_note_gap(struct spinner *spinner, int64_t now);
 
+/* wait.c: shmipc_channel_wait() that sleeps at once, whatever the mode. */
+int wait_asleep(struct shmipc_channel *ch, unsigned int events, int64_t deadline);
+
 /* wait.c: ask the system, if it was not asked lately, whether the peer is dead. */
 void wait_ask_dead(struct shmipc_channel *ch);
 

@@ -23,6 +23,7 @@
  *	dropped			producer	how many messages were dropped so far, for the consumer's statistics
  *	freed			consumer	all records before this place are released
  *	claim			consumer	the latest chunk that it may be reading
+ *	pace			consumer	how many bytes of chunks are enough while it is busy; an advice
  *
  * Publishing and giving back
  *
@@ -73,12 +74,15 @@
 #define CHUNKS_MAX 256u
 /* Control messages on their way. */
 #define CONTROL_SLOTS 64u
-/* A lane's usual chunk, and the least one. A lane with many has larger ones: see outlet_chunk.c. */
-#define CHUNK_BYTES 65536u
+/* A lane's usual chunk, and the least one. A lane with many has larger ones: see outlet.c. */
+#define CHUNK_BYTES 32768u
 #define CHUNK_BYTES_MIN 4096u
 /* A batch: so much in all, if that is no less than this for each; and never most of a producer's memory. */
 #define BATCH_BYTES 1048576u
 #define BATCH_BYTES_EACH 131072u
+/* Memory that all lanes together had better go round in, and each of them at least; see reception.c and outlet.c. */
+#define PACE_BYTES 4194304u
+#define PACE_BYTES_EACH (4 * CHUNK_BYTES)
 /* How far ahead of a message in memory the next ones are asked for: some cache lines. */
 #define AHEAD 1024u
 
