@@ -187,12 +187,23 @@ struct vector_offer {
 static_assert(sizeof(struct chunk_head) == 16, "chunk head");
 static_assert(sizeof(struct vector_hello) == 24 && sizeof(struct vector_grant) == 32, "conversation");
 
-/* Memory that a lane of so much begins with, and how large its usual chunk is. */
+/* One of so many parts of a lane's limit, in whole pages, at most `most`. */
+static inline uint32_t part_of(uint64_t memory_max, uint32_t parts, uint32_t most)
+{
+	uint64_t part = memory_max / parts & ~(uint64_t)(CHUNK_BYTES_MIN - 1);
+
+	return part > most ? most : (uint32_t)part;
+}
+
+/* How large the usual chunk of a lane is that may have so much, and the memory that it begins with and keeps. */
 static inline uint32_t usual_chunk(uint64_t memory_max)
 {
-	uint64_t part = memory_max / 16 & ~(uint64_t)(CHUNK_BYTES_MIN - 1);
+	return part_of(memory_max, 16, CHUNK_BYTES);
+}
 
-	return part > CHUNK_BYTES ? CHUNK_BYTES : (uint32_t)part;
+static inline uint32_t first_memory(uint64_t memory_max)
+{
+	return part_of(memory_max, 8, PACE_BYTES_EACH);
 }
 
 #endif /* SHMIPC_VECTOR_INTERNAL_H */
