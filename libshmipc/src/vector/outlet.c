@@ -384,6 +384,7 @@ void outlet_shrink(struct shmipc_producer *p)
 int outlet_room(struct shmipc_producer *p, uint64_t need, bool may_drop, int64_t deadline)
 {
 	struct outlet *out = &p->out;
+	uint64_t freed;
 	uint32_t id;
 	int r;
 
@@ -408,7 +409,11 @@ int outlet_room(struct shmipc_producer *p, uint64_t need, bool may_drop, int64_t
 			return r;
 	}
 	enter_chunk(out, id);
-	wait_ask_dead(out->ch);
+	/* One that released something since the last chunk is there; of another the system is asked. */
+	freed = load_relaxed(&out->ch->out.freed);
+	if (freed == out->freed_before)
+		wait_ask_dead(out->ch);
+	out->freed_before = freed;
 	return 0;
 }
 

@@ -44,6 +44,7 @@ struct outlet {
 	uint32_t free_count, free_low;	/* and the fewest there were in this period */
 	uint32_t floor;			/* chunks before this sequence number were given to nobody */
 	uint32_t period_ms;		/* when it began */
+	uint64_t freed_before;		/* what the consumer had released when this chunk was entered */
 	uint64_t bytes;			/* of all chunks */
 	uint64_t memory_max;		/* granted */
 	uint32_t leave_out, leave_next; /* times to grow at once; and how many when the next moment is lost */
