@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -34,10 +35,17 @@ static const struct carrier *const carriers[] = { &carrier_kmod,     &carrier_me
 						  &carrier_datagram, &carrier_pipe,  &carrier_semaphore };
 #define CARRIERS (sizeof(carriers) / sizeof(carriers[0]))
 
+/* What a side took of the host between the start and its end; of all writers, the sum. */
+struct cost {
+	double user_s, system_s;
+	double faults, switches; /* page faults; context switches, wanted or not */
+};
+
 /* What the processes of a run tell the one that started them. */
 struct vector_board {
 	_Atomic unsigned int ready;
 	int error; /* of any of them */
+	struct cost reader_cost, writer_cost[PRODUCERS_MAX];
 	uint64_t reader_done, writer_done[PRODUCERS_MAX];
 	uint64_t calls[PRODUCERS_MAX];
 	struct vector_tally tally;
@@ -47,6 +55,7 @@ struct result {
 	double reader_s, writer_s; /* from the start until the reader has all; until the last writer is through */
 	double calls;		   /* of all writers */
 	double looks;
+	struct cost reader, writers;
 };
 
 struct row {
@@ -80,41 +89,93 @@ static uint64_t bytes_of(const struct vector_run *run)
 	return run->rounds * (VECTOR_LONGEST * (VECTOR_LONGEST + 1) / 2);
 }
 
-/* Say that this process is ready, and wait for the start. */
-static void await_start(struct vector_run *run, int start)
+/* The ends of two pipes: what is written there is nothing, that they are closed says it. */
+struct gates {
+	int start[2], end[2];
+};
+
+static void pass_gate(int gate)
 {
 	char byte;
 
-	atomic_fetch_add(&run->board->ready, 1);
-	while (read(start, &byte, 1) < 0 && errno == EINTR)
+	while (read(gate, &byte, 1) < 0 && errno == EINTR)
 		;
 }
 
-static int write_all(struct vector_run *run, unsigned int producer, int start)
+/* Say that this process is ready, and wait for the start. */
+static void await_start(struct vector_run *run, const struct gates *gates)
+{
+	atomic_fetch_add(&run->board->ready, 1);
+	pass_gate(gates->start[0]);
+}
+
+static double seconds_of(struct timeval tv)
+{
+	return (double)tv.tv_sec + (double)tv.tv_usec / 1e6;
+}
+
+static struct cost read_cost(void)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_SELF, &usage);
+	return (struct cost){
+		.user_s = seconds_of(usage.ru_utime),
+		.system_s = seconds_of(usage.ru_stime),
+		.faults = (double)(usage.ru_minflt + usage.ru_majflt),
+		.switches = (double)(usage.ru_nvcsw + usage.ru_nivcsw),
+	};
+}
+
+static void add_cost(struct cost *sum, const struct cost *cost, double factor)
+{
+	sum->user_s += factor * cost->user_s;
+	sum->system_s += factor * cost->system_s;
+	sum->faults += factor * cost->faults;
+	sum->switches += factor * cost->switches;
+}
+
+static struct cost cost_since(const struct cost *before)
+{
+	struct cost cost = read_cost();
+
+	add_cost(&cost, before, -1);
+	return cost;
+}
+
+static int write_all(struct vector_run *run, unsigned int producer, const struct gates *gates)
 {
 	uint64_t round, rounds = rounds_of(run, producer);
 	unsigned char text[VECTOR_LONGEST];
+	struct cost before;
 	size_t size;
 	int r;
 
 	for (size = 0; size < sizeof(text); size++)
 		text[size] = (unsigned char)('a' + size % 26);
 	r = run->carrier->writer_open(run);
-	await_start(run, start);
+	await_start(run, gates);
+	before = read_cost();
 	for (round = 0; round < rounds && !r; round++)
 		for (size = 1; size <= VECTOR_LONGEST && !r; size++)
 			r = run->carrier->write(run, text, size);
 	run->board->writer_done[producer] = ticks_monotonic_ns();
+	run->board->writer_cost[producer] = cost_since(&before);
 	run->board->calls[producer] = run->carrier->writer_calls(run);
+	/* That a process ends is not timed: tearing its memory down would take the processors from those that push. */
+	if (!r)
+		pass_gate(gates->end[0]);
 	return r;
 }
 
-static int read_all(struct vector_run *run, int start)
+static int read_all(struct vector_run *run, const struct gates *gates)
 {
 	struct vector_tally tally = { 0 };
 	int r = run->carrier->reader_open(run);
+	struct cost before;
 
-	await_start(run, start);
+	await_start(run, gates);
+	before = read_cost();
 	while (!r && tally.bytes < bytes_of(run)) {
 		r = run->carrier->read(run, &tally);
 		tally.looks++;
@@ -122,12 +183,13 @@ static int read_all(struct vector_run *run, int start)
 			usleep(1);
 	}
 	run->board->reader_done = ticks_monotonic_ns();
+	run->board->reader_cost = cost_since(&before);
 	run->board->tally = tally;
 	return r;
 }
 
 /* Start the reader (producer < 0) or a writer. */
-static pid_t start_process(struct vector_run *run, int producer, const int start[2])
+static pid_t start_process(struct vector_run *run, int producer, const struct gates *gates)
 {
 	pid_t pid = fork();
 	int r;
@@ -136,8 +198,9 @@ static pid_t start_process(struct vector_run *run, int producer, const int start
 		return pid;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	alarm(TIMEOUT_S);
-	close(start[1]);
-	r = producer < 0 ? read_all(run, start[0]) : write_all(run, (unsigned int)producer, start[0]);
+	close(gates->start[1]);
+	close(gates->end[1]);
+	r = producer < 0 ? read_all(run, gates) : write_all(run, (unsigned int)producer, gates);
 	if (r)
 		run->board->error = r;
 	_exit(r ? 1 : 0);
@@ -161,9 +224,10 @@ static void fill_result(const struct vector_run *run, uint64_t began, struct res
 	uint64_t last = 0;
 	unsigned int i;
 
-	result->calls = 0;
+	*result = (struct result){ .reader = board->reader_cost };
 	for (i = 0; i < run->producers; i++) {
 		last = board->writer_done[i] > last ? board->writer_done[i] : last;
+		add_cost(&result->writers, &board->writer_cost[i], 1);
 		result->calls += board->calls[i] == UINT64_MAX ? NAN : (double)board->calls[i];
 	}
 	result->writer_s = (double)(last - began) / 1e9;
@@ -171,8 +235,15 @@ static void fill_result(const struct vector_run *run, uint64_t began, struct res
 	result->looks = (double)board->tally.looks;
 }
 
-/* Wait for all; a process that failed takes the others with it. */
-static bool reap(const pid_t *pid, unsigned int count)
+static void close_end(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+/* Wait for all, the reader before the writers may end; a process that failed takes the others with it. */
+static bool reap(const pid_t *pid, unsigned int count, struct gates *gates)
 {
 	bool good = true;
 	unsigned int i, left = count;
@@ -185,6 +256,8 @@ static bool reap(const pid_t *pid, unsigned int count)
 			return false;
 		for (i = 0; i < count && gone > 0; i++)
 			left -= pid[i] == gone;
+		if (gone == pid[0])
+			close_end(&gates->end[1]);
 		if (gone <= 0 || (WIFEXITED(status) && !WEXITSTATUS(status)))
 			continue;
 		for (i = 0; i < count && good; i++)
@@ -199,19 +272,20 @@ static int run_once(struct vector_run *run, struct result *result)
 {
 	pid_t pid[PRODUCERS_MAX + 1];
 	unsigned int count = 0, i;
-	int start[2], r;
+	struct gates gates;
 	uint64_t began = 0;
 	bool good;
+	int r;
 
 	run->fd[0] = run->fd[1] = -1;
 	run->board = mmap(NULL, sizeof(*run->board), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (run->board == MAP_FAILED || pipe(start))
+	if (run->board == MAP_FAILED || pipe(gates.start) || pipe(gates.end))
 		return -errno;
 	r = run->carrier->prepare(run);
 	fflush(NULL);
 	/* The vector's reader waits for its producers, so that it goes first and is not waited for. */
 	for (i = 0; i <= run->producers && !r; i++) {
-		pid[i] = start_process(run, (int)i - 1, start);
+		pid[i] = start_process(run, (int)i - 1, &gates);
 		r = pid[i] < 0 ? -errno : 0;
 		count += !r;
 	}
@@ -220,12 +294,13 @@ static int run_once(struct vector_run *run, struct result *result)
 	for (i = 0; i < count; i++)
 		if (!good)
 			kill(pid[i], SIGKILL);
-	close(start[1]);
-	good = reap(pid, count) && good;
-	close(start[0]);
-	for (i = 0; i < 2; i++)
-		if (run->fd[i] >= 0)
-			close(run->fd[i]);
+	close_end(&gates.start[1]);
+	good = reap(pid, count, &gates) && good;
+	for (i = 0; i < 2; i++) {
+		close_end(&gates.start[i]);
+		close_end(&gates.end[i]);
+		close_end(&run->fd[i]);
+	}
 	if (run->carrier->cleanup)
 		run->carrier->cleanup(run);
 	if (good && (run->board->tally.bytes != bytes_of(run) ||
@@ -265,20 +340,34 @@ static void print_row(FILE *out, const struct row *row)
 		fprintf(out, "%10s\n", "-");
 }
 
-static json_t *row_to_json(const struct row *row)
+static json_t *cost_to_json(const struct cost *cost)
+{
+	return json_pack("{s:f, s:f, s:f, s:f}", "user_s", cost->user_s, "system_s", cost->system_s, "page_faults",
+			 cost->faults, "context_switches", cost->switches);
+}
+
+/* reader_s of every time, in the order of taking; the rest is of the median one. */
+static json_t *row_to_json(const struct row *row, unsigned int repeat)
 {
 	double messages = (double)messages_of(&row->run), calls = row->median.calls / messages;
+	json_t *runs = json_array();
+	unsigned int i;
 
-	return json_pack("{s:s, s:s, s:s, s:i, s:I, s:I, s:f, s:f, s:f, s:f, s:f, s:o}", "workload", "vector",
-			 "carrier", row->run.carrier->name, "reader", reader_name(&row->run), "producers",
+	for (i = 0; i < repeat; i++)
+		json_array_append_new(runs, json_real(row->taken[i].reader_s));
+	return json_pack("{s:s, s:s, s:s, s:i, s:I, s:I, s:f, s:f, s:f, s:f, s:f, s:o, s:o, s:o, s:o}", "workload",
+			 "vector", "carrier", row->run.carrier->name, "reader", reader_name(&row->run), "producers",
 			 (int)row->run.producers, "messages", (json_int_t)messages_of(&row->run), "bytes",
 			 (json_int_t)bytes_of(&row->run), "writer_s", row->median.writer_s, "reader_s",
 			 row->median.reader_s, "msgs_per_s", messages / row->median.reader_s, "bytes_per_s",
 			 (double)bytes_of(&row->run) / row->median.reader_s, "looks", row->median.looks,
-			 "writer_syscalls_per_msg", calls >= 0 ? json_real(calls) : json_null());
+			 "writer_syscalls_per_msg", calls >= 0 ? json_real(calls) : json_null(), "runs_s", runs,
+			 "reader_cost", cost_to_json(&row->median.reader), "writers_cost",
+			 cost_to_json(&row->median.writers));
 }
 
-static int write_json(const char *path, const struct host *host, const struct row *rows, unsigned int count)
+static int write_json(const char *path, const struct host *host, const struct row *rows, unsigned int count,
+		      unsigned int repeat)
 {
 	json_t *list = json_array(), *all = json_pack("{s:o, s:o}", "host", host_to_json(host), "rows", list);
 	FILE *f = strcmp(path, "-") ? fopen(path, "we") : stdout;
@@ -286,7 +375,7 @@ static int write_json(const char *path, const struct host *host, const struct ro
 	int r = 0;
 
 	for (i = 0; i < count; i++)
-		json_array_append_new(list, row_to_json(&rows[i]));
+		json_array_append_new(list, row_to_json(&rows[i], repeat));
 	if (!f || json_dumpf(all, f, JSON_INDENT(1) | JSON_REAL_PRECISION(7)) || fputc('\n', f) == EOF)
 		r = errno ? -errno : -EIO;
 	if (f && f != stdout && fclose(f) && !r)
@@ -439,8 +528,11 @@ static unsigned int plan_rows(const struct settings *s, struct row *rows)
 
 static void take_median(struct row *row, unsigned int repeat)
 {
-	qsort(row->taken, repeat, sizeof(row->taken[0]), compare);
-	row->median = row->taken[repeat / 2];
+	struct result sorted[REPEAT_MAX];
+
+	memcpy(sorted, row->taken, repeat * sizeof(sorted[0]));
+	qsort(sorted, repeat, sizeof(sorted[0]), compare);
+	row->median = sorted[repeat / 2];
 }
 
 int vector_main(int argc, char **argv)
@@ -474,7 +566,7 @@ int vector_main(int argc, char **argv)
 		}
 	}
 	if (!r && s.json)
-		r = write_json(s.json, &host, rows, count);
+		r = write_json(s.json, &host, rows, count, s.repeat);
 	free(rows);
 	return r ? 1 : 0;
 }

@@ -11,6 +11,7 @@
 #include "post.h"
 #include "vector/consumer.h"
 #include "vector/producer.h"
+#include "worker.h"
 
 /* A lie is told by a producer that has published ten messages, behind them. */
 typedef void tell_lie(struct shmipc_producer *liar);
@@ -398,6 +399,52 @@ static void a_consumer_that_lies_about_what_it_released_is_left(struct pair *pai
 	post_close(&post);
 }
 
+static int call_push_many(struct worker *worker)
+{
+	unsigned char data[1000] = { 0 };
+	int i, r = 0;
+
+	for (i = 0; i < (int)PACE_BYTES_EACH * 4 / 1000 && !r; i++)
+		r = shmipc_producer_push(worker->argument, data, sizeof(data), FAR);
+	return r;
+}
+
+/* Whether the producer was still at it when it was lied to. */
+static bool lie_to_one_that_waits(struct pair *pair)
+{
+	struct shmipc_producer *p;
+	struct worker worker;
+	struct inlet *in;
+	struct post post;
+	bool waited;
+
+	post_init(&post, pair);
+	post_open(&post);
+	p = post_producer(&post);
+	in = post.vector->inlet[0];
+	/* No share at all, it says: the producer waits where the least one is used up. */
+	store_relaxed(&in->ch->own.words->pace, 1);
+	worker = (struct worker){ .call = call_push_many, .argument = p };
+	worker_start(&worker);
+	waited = worker_sleeps(&worker);
+	store_release(&in->ch->own.words->freed, place_of(100000, 0));
+	full_barrier();
+	inlet_wake(in);
+	assert_code(worker_join(&worker), 0);
+	waited = waited && !producer_stats_of(p).attached && producer_stats_of(p).backlog_bytes;
+	shmipc_producer_close(p);
+	post_close(&post);
+	return waited;
+}
+
+static void a_consumer_that_lies_to_one_that_waits_for_it_is_left(struct pair *pair)
+{
+	int64_t until = FAR;
+
+	while (!lie_to_one_that_waits(pair))
+		assert_true(now_ns() < until);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -406,6 +453,7 @@ int main(int argc, char **argv)
 		ON_BOTH(clients_that_say_nothing_keep_nobody),
 		ON_BOTH(nonsense_is_turned_away),
 		ON_BOTH(a_consumer_that_lies_about_what_it_released_is_left),
+		ON_BOTH(a_consumer_that_lies_to_one_that_waits_for_it_is_left),
 	};
 
 	return RUN_TESTS(tests, argc, argv);

@@ -337,7 +337,8 @@ int shmipc_producer_attach(struct shmipc_producer *producer, int64_t deadline);
  * @producer: whose
  * @data: the message; not needed any more when it returns
  * @size: its bytes; may be 0
- * @deadline: SHMIPC_FULL_BLOCK: how long to wait for room
+ * @deadline: SHMIPC_FULL_BLOCK: how long to wait for room. Before its memory grows, a push that may wait sleeps for up to
+ *	10 ms where there are many producers and the consumer is busy with others
  *
  * Since 0.1.
  *

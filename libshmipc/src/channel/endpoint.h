@@ -230,6 +230,9 @@ bool spin_pays(struct shmipc_channel *ch, struct spinner *spinner);
 int spin_until(struct shmipc_channel *ch, struct spinner *spinner, unsigned int events, int64_t spin_ns,
 	       int64_t deadline);
 
+/* wait.c: shmipc_channel_wait() that sleeps at once, whatever the mode. */
+int wait_asleep(struct shmipc_channel *ch, unsigned int events, int64_t deadline);
+
 /* wait.c: ask the system, if it was not asked lately, whether the peer is dead. */
 void wait_ask_dead(struct shmipc_channel *ch);
 

@@ -174,11 +174,11 @@ static inline void settle(struct shmipc_channel *ch, unsigned int events)
 }
 
 /* Let time pass as the mode says. 0: look again; or -errno. */
-static int pass_time(struct shmipc_channel *ch, unsigned int events, int64_t deadline)
+static int pass_time(struct shmipc_channel *ch, enum shmipc_sync sync, unsigned int events, int64_t deadline)
 {
 	struct spinner *spinner = spinner_of(ch, events);
 
-	switch (ch->options.sync) {
+	switch (sync) {
 	case SHMIPC_SYNC_DEMAND:
 		break;
 	case SHMIPC_SYNC_ADAPTIVE:
@@ -220,7 +220,7 @@ static bool is_past(int64_t deadline)
 	return deadline != SHMIPC_FOREVER && (deadline <= 0 || process_now() >= deadline);
 }
 
-static apart int wait_for(struct shmipc_channel *ch, unsigned int events, int64_t deadline)
+static apart int wait_for(struct shmipc_channel *ch, enum shmipc_sync sync, unsigned int events, int64_t deadline)
 {
 	bool done, past;
 	int r, passed;
@@ -229,7 +229,7 @@ static apart int wait_for(struct shmipc_channel *ch, unsigned int events, int64_
 		consume_show(ch);
 	for (;;) {
 		past = is_past(deadline);
-		passed = likely(!past) ? pass_time(ch, events, deadline) : 0;
+		passed = likely(!past) ? pass_time(ch, sync, events, deadline) : 0;
 		if (likely(events == SHMIPC_READABLE && is_readable(ch)))
 			return SHMIPC_READABLE;
 		r = see(ch, events, &done);
@@ -256,7 +256,17 @@ int shmipc_channel_wait(struct shmipc_channel *ch, unsigned int events, int64_t 
 	if (events == SHMIPC_READABLE && is_readable(ch))
 		r = SHMIPC_READABLE;
 	else
-		r = wait_for(ch, events, deadline);
+		r = wait_for(ch, ch->options.sync, events, deadline);
+	settle_owed(ch);
+	return r;
+}
+
+int wait_asleep(struct shmipc_channel *ch, unsigned int events, int64_t deadline)
+{
+	int r = check_usable(ch);
+
+	if (!r)
+		r = wait_for(ch, SHMIPC_SYNC_DEMAND, events, deadline);
 	settle_owed(ch);
 	return r;
 }

@@ -65,15 +65,15 @@ static inline void spin_pause(void)
 #endif
 }
 
-/* Ask for a line that is soon to be read. */
+/* Ask for a line that is going to be read; any address will do. */
 static inline void prefetch_read(const void *p)
 {
 	__builtin_prefetch(p);
 }
 
 /*
- * Ask for a line that is soon to be written, out of every other processor's cache. Compilers make no prefetchw of a prefetch to
- * write unless told what processor it is for; those that do not know the instruction take it for a nop.
+ * Likewise, to be written: out of every other processor's cache. Of a prefetch to write compilers make one to read, unless they are
+ * told what processor it is for; one that does not know the instruction takes it for a nop.
  */
 static inline void prefetch_write(const void *p)
 {

@@ -58,6 +58,7 @@ struct lane_words {
 	/* A vector's: vector/vector.h. 0 in other channels. */
 	_Alignas(LAYOUT_LINE) _Atomic uint64_t freed; /* the owner reads no more before this place in the peer's lane */
 	_Atomic uint32_t claim;			      /* the latest chunk of the peer's that it may be reading */
+	_Atomic uint32_t pace; /* bytes that the peer's chunks had better not exceed; 0: no matter */
 	_Alignas(LAYOUT_LINE) _Atomic uint64_t floor; /* own chunks before this one were taken back unread */
 	_Atomic uint64_t dropped;		      /* own messages that were dropped */
 };

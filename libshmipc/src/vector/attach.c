@@ -95,7 +95,7 @@ static int take_grant(struct shmipc_producer *p)
 	options.slots = CONTROL_SLOTS;
 	options.slices = CHUNKS_MAX;
 	options.memory_max = grant.memory_max;
-	options.segment_bytes = 2 * (uint64_t)usual_chunk(grant.memory_max);
+	options.segment_bytes = first_memory(grant.memory_max);
 	options.shrink_after_ms = p->options.shrink_after_ms;
 	r = shmipc_channel_create(&options, &a->ch);
 	if (!r)

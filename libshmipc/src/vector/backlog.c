@@ -171,7 +171,7 @@ static bool move_record(struct shmipc_producer *p, struct backlog_chunk *from)
 		return true;
 	}
 	bytes = (uint32_t)record_bytes(size, what & RECORD_STAMPED);
-	r = outlet_room(p, bytes + (p->backlog.dropped ? WORD_BYTES : 0), false);
+	r = outlet_room(p, bytes + (p->backlog.dropped ? WORD_BYTES : 0), false, 0);
 	if (r == -EMSGSIZE) { /* this consumer granted less than the last one */
 		p->backlog.dropped++;
 		p->dropped_oldest++;

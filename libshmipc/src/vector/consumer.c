@@ -238,13 +238,13 @@ int shmipc_vector_release(struct shmipc_vector *v)
 	if (!v->batch_open)
 		return -EINVAL;
 	v->batch_open = false;
-	for (i = 0; i < v->count; i++) {
-		inlet_free(v->inlet[i]); /* (E) */
-	}
-	full_barrier(); /* doorbell.h's (B) */
+	for (i = 0; i < v->count; i++)
+		v->inlet[i]->freed_more = inlet_free(v->inlet[i]); /* (E) */
+	full_barrier();						   /* doorbell.h's (B) */
 	for (i = 0; i < v->count; i++) {
 		in = v->inlet[i];
-		inlet_wake(in);
+		if (in->freed_more) /* who waits for a whole chunk is not woken for what others got */
+			inlet_wake(in);
 		gone |= in->broken || load_relaxed(&in->ch->bell.dead);
 	}
 	if (gone)

@@ -41,7 +41,8 @@ struct inlet {
 	bool broken;
 	struct shmipc_sender sender;
 	struct shmipc_channel *ch;
-	uint64_t freed; /* what the word says */
+	uint64_t freed;	 /* what the word says */
+	bool freed_more; /* by the release that is going on */
 	uint64_t granted;
 	uint32_t index; /* in the vector's list */
 	struct known_chunk chunk[CHUNKS_MAX];
@@ -173,6 +174,7 @@ static inline int inlet_next(struct inlet *in, uint64_t batch, struct shmipc_vec
 	message->dropped = 0;
 	message->flags = 0;
 	in->at += (uint32_t)bytes;
+	ask_to_read(in->base, in->at);
 	in->number++;
 	in->sender.messages++;
 	in->sender.bytes += size;

@@ -8,18 +8,22 @@
  *
  * Memory that was never touched costs more than what is written into it, and memory that is out of the caches
  * costs both sides. So a lane of some size gives a consumer that is reading a moment before it grows, as long as
- * such moments help.
+ * such moments help. What a moment is depends on what the consumer said (pace): where the lane has no more than its
+ * share, the consumer is about to look here, and this processor looks too; beyond it the consumer is busy with others,
+ * and needs a processor rather than another lane that grows: first the others get this one, then the producer sleeps.
  */
 #include <sched.h>
 
 #include "producer.h"
 
 /* A lane of less grows at once. */
-#define GROW_FREELY (4 * CHUNK_BYTES)
+#define GROW_FREELY (8 * CHUNK_BYTES)
 /* The moment: looks at freed, and pauses between two of them; some microseconds. Then the processor is given up, so often. */
 #define PATIENT_LOOKS 128
 #define PATIENT_PAUSES 8
 #define YIELDS 4
+/* For so long a producer sleeps at most that waits for a busy consumer, before its lane grows. */
+#define BUSY_NS 10000000ll
 /* Moments left out, at most, while they do not help. */
 #define IMPATIENCE_MAX 8u
 
@@ -122,27 +126,67 @@ static bool frees_more(struct outlet *out)
 	return false;
 }
 
-/* A chunk that comes back within a moment. */
-static uint32_t await_free(struct shmipc_producer *p, uint64_t need)
+static uint32_t collect_one(struct shmipc_producer *p, uint64_t need)
 {
-	struct outlet *out = &p->out;
+	return outlet_collect(p) ? NO_CHUNK : take_free(&p->out, need);
+}
+
+static uint32_t yield_for_one(struct shmipc_producer *p, uint64_t need)
+{
 	uint32_t id = NO_CHUNK;
 	int i;
 
-	if (out->bytes < GROW_FREELY)
+	for (i = 0; i < YIELDS && id == NO_CHUNK; i++) {
+		p->system_calls++;
+		sched_yield();
+		id = collect_one(p, need);
+	}
+	return id;
+}
+
+static uint32_t sleep_for_one(struct shmipc_producer *p, uint64_t need, int64_t deadline)
+{
+	int64_t until = process_now() + BUSY_NS;
+	uint32_t id;
+	int r;
+
+	if (deadline < until)
+		until = deadline;
+	do {
+		produce_starve(p->out.ch);
+		id = collect_one(p, need);
+		r = id == NO_CHUNK ? wait_asleep(p->out.ch, SHMIPC_WRITABLE, until) : 0;
+	} while (r > 0 && !p->out.broken && process_now() < until);
+	return id;
+}
+
+/* Whether the lane has what the consumer thinks enough. That is an advice, and no more. */
+static bool is_at_pace(const struct outlet *out)
+{
+	uint32_t pace = load_relaxed(&out->ch->peer.words->pace);
+
+	return pace && out->bytes >= (pace > PACE_BYTES_EACH ? pace : PACE_BYTES_EACH);
+}
+
+/* A chunk that comes back within a moment. */
+static uint32_t await_free(struct shmipc_producer *p, uint64_t need, int64_t deadline)
+{
+	struct outlet *out = &p->out;
+	bool busy = is_at_pace(out);
+	uint32_t id = NO_CHUNK;
+
+	if (out->bytes < GROW_FREELY && !busy)
 		return NO_CHUNK;
 	if (out->leave_out) {
 		out->leave_out--;
 		return NO_CHUNK;
 	}
-	if (frees_more(out) && !outlet_collect(p))
-		id = take_free(out, need);
-	for (i = 0; i < YIELDS && id == NO_CHUNK; i++) {
-		p->system_calls++;
-		sched_yield();
-		if (!outlet_collect(p))
-			id = take_free(out, need);
-	}
+	if (!busy && frees_more(out))
+		id = collect_one(p, need);
+	if (id == NO_CHUNK)
+		id = yield_for_one(p, need);
+	if (id == NO_CHUNK && busy && deadline > 0)
+		id = sleep_for_one(p, need, deadline);
 	if (id != NO_CHUNK)
 		out->leave_next = 0;
 	else
@@ -337,9 +381,10 @@ void outlet_shrink(struct shmipc_producer *p)
 	shmipc_channel_shrink(p->out.ch);
 }
 
-int outlet_room(struct shmipc_producer *p, uint64_t need, bool may_drop)
+int outlet_room(struct shmipc_producer *p, uint64_t need, bool may_drop, int64_t deadline)
 {
 	struct outlet *out = &p->out;
+	uint64_t freed;
 	uint32_t id;
 	int r;
 
@@ -353,7 +398,7 @@ int outlet_room(struct shmipc_producer *p, uint64_t need, bool may_drop)
 		return 0;
 	id = take_free(out, need);
 	if (id == NO_CHUNK)
-		id = await_free(p, need);
+		id = await_free(p, need, deadline);
 	if (id == NO_CHUNK) {
 		r = add_chunk(out, need, &id);
 		if (r == -EAGAIN && may_drop) {
@@ -364,7 +409,11 @@ int outlet_room(struct shmipc_producer *p, uint64_t need, bool may_drop)
 			return r;
 	}
 	enter_chunk(out, id);
-	wait_ask_dead(out->ch);
+	/* One that released something since the last chunk is there; of another the system is asked. */
+	freed = load_relaxed(&out->ch->out.freed);
+	if (freed == out->freed_before)
+		wait_ask_dead(out->ch);
+	out->freed_before = freed;
 	return 0;
 }
 

@@ -85,11 +85,14 @@ static int wait_for_change(struct shmipc_producer *p, int64_t deadline)
 	return r == -EINTR ? r : 0; /* a consumer that is gone is attach_step()'s, a timeout the next call's */
 }
 
-static int find_room(struct shmipc_producer *p, uint64_t need, bool may_drop)
+static int find_room(struct shmipc_producer *p, uint64_t need, int64_t deadline)
 {
+	bool may_drop = p->options.full == SHMIPC_FULL_DROP_OLDEST;
+
 	if (!p->out.ch || p->backlog.first)
 		return backlog_room(p, need, may_drop);
-	return outlet_room(p, need, may_drop);
+	/* One that drops does not wait. */
+	return outlet_room(p, need, may_drop, p->options.full == SHMIPC_FULL_BLOCK ? deadline : 0);
 }
 
 static uint64_t effective_max(const struct shmipc_producer *p)
@@ -109,14 +112,13 @@ static void count_newest(struct shmipc_producer *p)
 /* Room for a message, and for what is to be said in front of it. 0; 1: dropped; or -errno. */
 static int make_room(struct shmipc_producer *p, size_t size, int64_t deadline)
 {
-	bool may_drop = p->options.full == SHMIPC_FULL_DROP_OLDEST;
 	int r;
 
 	for (;;) {
 		attach_step(p);
 		if (size > effective_max(p) / 4)
 			return -EMSGSIZE;
-		r = find_room(p, record_bytes(size, true) + WORD_BYTES, may_drop);
+		r = find_room(p, record_bytes(size, true) + WORD_BYTES, deadline);
 		if (r == -EPIPE)
 			continue; /* attach_step() leaves the lane */
 		if (r != -EAGAIN)
@@ -162,6 +164,7 @@ static inline void end_in_lane(struct shmipc_producer *p, uint32_t what, size_t 
 	struct outlet *out = &p->out;
 
 	out->at = record_close(out->base, out->at, what, (uint32_t)size);
+	ask_to_write(out->base, out->at);
 	out->number++;
 	out->last = place_of(out->seq, out->at);
 	p->messages++;

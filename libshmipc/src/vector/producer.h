@@ -44,6 +44,7 @@ struct outlet {
 	uint32_t free_count, free_low;	/* and the fewest there were in this period */
 	uint32_t floor;			/* chunks before this sequence number were given to nobody */
 	uint32_t period_ms;		/* when it began */
+	uint64_t freed_before;		/* what the consumer had released when this chunk was entered */
 	uint64_t bytes;			/* of all chunks */
 	uint64_t memory_max;		/* granted */
 	uint32_t leave_out, leave_next; /* times to grow at once; and how many when the next moment is lost */
@@ -118,8 +119,11 @@ static inline uint32_t record_drops(unsigned char *base, uint32_t at, uint32_t c
 /* outlet.c: all on an attached lane; -EPIPE: it is not of use any more. */
 int outlet_init(struct shmipc_producer *p, struct shmipc_channel *ch, bool stamped);
 void outlet_fini(struct shmipc_producer *p);
-/* Room for `need` bytes of records at out.at. may_drop: as the options say. 0, -EAGAIN, -EMSGSIZE, -EPIPE. */
-int outlet_room(struct shmipc_producer *p, uint64_t need, bool may_drop);
+/*
+ * Room for `need` bytes of records at out.at. may_drop: as the options say. deadline: how long it may sleep, if that
+ * keeps the lane from growing; 0: not at all. 0, -EAGAIN, -EMSGSIZE, -EPIPE.
+ */
+int outlet_room(struct shmipc_producer *p, uint64_t need, bool may_drop, int64_t deadline);
 /* See what the consumer released. 0 or -EPIPE. */
 int outlet_collect(struct shmipc_producer *p);
 bool outlet_is_released(const struct shmipc_producer *p);

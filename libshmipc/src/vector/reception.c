@@ -120,6 +120,22 @@ static int take_hello(struct shmipc_vector *v, struct handshake *h)
 	return grant.status;
 }
 
+/*
+ * All lanes together are to go round in what the caches hold. A consumer that looks seldom is not busy: the lanes are
+ * to hold what comes in between.
+ */
+static void set_pace(struct shmipc_vector *v)
+{
+	uint32_t each = v->count ? PACE_BYTES / v->count : 0, i;
+
+	if (each && each < PACE_BYTES_EACH)
+		each = PACE_BYTES_EACH;
+	if (v->options.sync == SHMIPC_SYNC_TIMED)
+		each = 0;
+	for (i = 0; i < v->count; i++)
+		store_relaxed(&v->inlet[i]->ch->own.words->pace, each);
+}
+
 static int add_inlet(struct shmipc_vector *v, struct shmipc_channel *ch, uint64_t granted)
 {
 	struct inlet *in = calloc(1, sizeof(*in));
@@ -142,6 +158,7 @@ static int add_inlet(struct shmipc_vector *v, struct shmipc_channel *ch, uint64_
 	in->sender.id = ++v->last_id;
 	in->index = v->count;
 	v->inlet[v->count++] = in;
+	set_pace(v);
 	v->stats.came++;
 	if (v->options.event)
 		v->options.event(v->options.context, SHMIPC_SENDER_CAME, &in->sender, 0);
@@ -158,7 +175,7 @@ static int accept_offer(const struct vector_offer *message, uint64_t granted, in
 	options.segment_bytes = CHUNK_BYTES_MIN;
 	if (message->magic == VECTOR_MAGIC && message->version == VECTOR_VERSION && !message->status &&
 	    message->offer.slots == CONTROL_SLOTS && message->offer.slices == CHUNKS_MAX)
-		return offer_accept(&message->offer, &options, UINT64_MAX, fds, count, from, reply, ch);
+		return offer_accept(&message->offer, &options, options.segment_bytes, fds, count, from, reply, ch);
 	fdpass_close(fds, count);
 	return -EPROTO;
 }
@@ -285,6 +302,7 @@ static void remove_inlet(struct shmipc_vector *v, struct inlet *in)
 	v->granted -= in->granted;
 	v->inlet[in->index] = v->inlet[--v->count];
 	v->inlet[in->index]->index = in->index;
+	set_pace(v);
 	if (v->options.event)
 		v->options.event(v->options.context, SHMIPC_SENDER_LEFT, &in->sender, in->broken ? -EBADMSG : 0);
 	epoll_ctl(v->all, EPOLL_CTL_DEL, in->ch->bell.fd, NULL);

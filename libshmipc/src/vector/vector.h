@@ -23,6 +23,7 @@
  *	dropped			producer	how many messages were dropped so far, for the consumer's statistics
  *	freed			consumer	all records before this place are released
  *	claim			consumer	the latest chunk that it may be reading
+ *	pace			consumer	how many bytes of chunks are enough while it is busy; an advice
  *
  * Publishing and giving back
  *
@@ -73,12 +74,17 @@
 #define CHUNKS_MAX 256u
 /* Control messages on their way. */
 #define CONTROL_SLOTS 64u
-/* A lane's usual chunk, and the least one. A lane with many has larger ones: see outlet_chunk.c. */
-#define CHUNK_BYTES 65536u
+/* A lane's usual chunk, and the least one. A lane with many has larger ones: see outlet.c. */
+#define CHUNK_BYTES 32768u
 #define CHUNK_BYTES_MIN 4096u
 /* A batch: so much in all, if that is no less than this for each; and never most of a producer's memory. */
 #define BATCH_BYTES 1048576u
 #define BATCH_BYTES_EACH 131072u
+/* Memory that all lanes together had better go round in, and each of them at least; see reception.c and outlet.c. */
+#define PACE_BYTES 4194304u
+#define PACE_BYTES_EACH (4 * CHUNK_BYTES)
+/* How far ahead of a message in memory the next ones are asked for: some cache lines. */
+#define AHEAD 1024u
 
 /* Kinds of control messages; tag is the chunk's id. */
 enum { CONTROL_ANNOUNCE = 1, CONTROL_RETIRE = 2 };
@@ -135,6 +141,19 @@ static inline _Atomic uint64_t *word_at(unsigned char *base, uint32_t at)
 	return (_Atomic uint64_t *)(void *)(base + at);
 }
 
+/* The two lines that a message of usual length moves on by. Behind the last one there is nothing, which does no harm. */
+static inline void ask_to_read(const unsigned char *base, uint32_t at)
+{
+	prefetch_read(base + at + AHEAD);
+	prefetch_read(base + at + AHEAD + LAYOUT_LINE);
+}
+
+static inline void ask_to_write(unsigned char *base, uint32_t at)
+{
+	prefetch_write(base + at + AHEAD);
+	prefetch_write(base + at + AHEAD + LAYOUT_LINE);
+}
+
 /* The conversation before the channel is there, over seqpacket: hello, grant; then the handover. */
 #define VECTOR_MAGIC 0x31726f7463657600ull
 #define VECTOR_VERSION 1u
@@ -168,12 +187,23 @@ struct vector_offer {
 static_assert(sizeof(struct chunk_head) == 16, "chunk head");
 static_assert(sizeof(struct vector_hello) == 24 && sizeof(struct vector_grant) == 32, "conversation");
 
-/* Memory that a lane of so much begins with, and how large its usual chunk is. */
+/* One of so many parts of a lane's limit, in whole pages, at most `most`. */
+static inline uint32_t part_of(uint64_t memory_max, uint32_t parts, uint32_t most)
+{
+	uint64_t part = memory_max / parts & ~(uint64_t)(CHUNK_BYTES_MIN - 1);
+
+	return part > most ? most : (uint32_t)part;
+}
+
+/* How large the usual chunk of a lane is that may have so much, and the memory that it begins with and keeps. */
 static inline uint32_t usual_chunk(uint64_t memory_max)
 {
-	uint64_t part = memory_max / 16 & ~(uint64_t)(CHUNK_BYTES_MIN - 1);
+	return part_of(memory_max, 16, CHUNK_BYTES);
+}
 
-	return part > CHUNK_BYTES ? CHUNK_BYTES : (uint32_t)part;
+static inline uint32_t first_memory(uint64_t memory_max)
+{
+	return part_of(memory_max, 8, PACE_BYTES_EACH);
 }
 
 #endif /* SHMIPC_VECTOR_INTERNAL_H */
