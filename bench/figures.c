@@ -118,6 +118,7 @@ void figures_from_run(struct row *row, const struct run *run)
 	set_memory(row, run);
 	row->instructions_per_msg = clocked_instructions(row, run);
 	row->rings_per_sleep = rings_per_sleep(&run->side[0].total, &run->side[1].total);
+	row->latency_parts = histogram_fold(h, row->latency, ROW_PARTS);
 	row->repeats = 1;
 }
 
@@ -150,11 +151,11 @@ static double message_time(const struct row *row)
 void figures_compare(struct row *row, const struct row *base, const struct row *mine, const struct row *theirs,
 		     unsigned int count)
 {
-	double ratio[99];
+	double ratio[ROW_TURNS];
 	unsigned int i, n = 0;
 
 	row->against.base = NULL;
-	for (i = 0; i < count && i < sizeof(ratio) / sizeof(ratio[0]); i++) {
+	for (i = 0; i < count && i < ROW_TURNS; i++) {
 		ratio[n] = message_time(&mine[i]) / message_time(&theirs[i]);
 		n += isfinite(ratio[n]);
 	}
@@ -174,16 +175,27 @@ static int compare_rows(const void *a, const void *b)
 void figures_median(struct row *median, struct row *rows, unsigned int count)
 {
 	struct against against = median->against;
+	double runs[ROW_TURNS];
 	unsigned int i;
 
+	for (i = 0; i < count; i++)
+		runs[i] = message_time(&rows[i]);
 	qsort(rows, count, sizeof(rows[0]), compare_rows);
 	*median = rows[count / 2];
 	median->against = against;
 	median->repeats = count;
+	memcpy(median->runs_ns, runs, count * sizeof(runs[0]));
+	median->low_ns = message_time(&rows[count / 4]);
+	median->high_ns = message_time(&rows[count - 1 - count / 4]);
 	for (i = 0; i < count; i++) {
 		median->p50_low_ns = fmin(median->p50_low_ns, rows[i].p50_ns);
 		median->p50_high_ns = fmax(median->p50_high_ns, rows[i].p50_ns);
 	}
+}
+
+bool row_is_noisy(const struct row *row)
+{
+	return row->repeats > 1 && row->high_ns > 1.25 * row->low_ns;
 }
 
 const char *row_sync(const struct row *row)
@@ -223,6 +235,27 @@ static struct json_t *against_to_json(const struct against *against)
 			 row_sync(against->base), "ratio", against->ratio, "low", against->low, "high", against->high);
 }
 
+static struct json_t *runs_to_json(const struct row *row)
+{
+	json_t *list = json_array();
+	unsigned int i;
+
+	for (i = 0; i < row->repeats; i++)
+		json_array_append_new(list, number(row->runs_ns[i]));
+	return list;
+}
+
+static struct json_t *latency_to_json(const struct row *row)
+{
+	json_t *list = json_array();
+	unsigned int i;
+
+	for (i = 0; i < row->latency_parts; i++)
+		json_array_append_new(list, json_pack("[f, I]", ticks_to_ns(row->latency[i].upper),
+						      (json_int_t)row->latency[i].count));
+	return list;
+}
+
 struct json_t *row_to_json(const struct row *row)
 {
 	const struct plan *plan = &row->plan;
@@ -246,6 +279,8 @@ struct json_t *row_to_json(const struct row *row)
 		{ "msgs_per_s", row->msgs_per_s },
 		{ "bytes_per_s", row->bytes_per_s },
 		{ "typical_ns", row->typical_ns },
+		{ "low_ns", row->low_ns },
+		{ "high_ns", row->high_ns },
 		{ "syscalls_per_msg", row->syscalls_per_msg },
 		{ "switches_per_msg", row->switches_per_msg },
 		{ "wakes_per_msg", row->wakes_per_msg },
@@ -261,6 +296,10 @@ struct json_t *row_to_json(const struct row *row)
 
 	for (i = 0; j && i < sizeof(figures) / sizeof(figures[0]); i++)
 		json_object_set_new(j, figures[i].name, number(figures[i].value));
+	if (j) {
+		json_object_set_new(j, "runs_ns", runs_to_json(row));
+		json_object_set_new(j, "histogram", latency_to_json(row));
+	}
 	if (j && row->against.base)
 		json_object_set_new(j, "against", against_to_json(&row->against));
 	if (j)

@@ -12,6 +12,9 @@ struct against {
 	double ratio, low, high; /* of the turns: the median, and the quarters beyond which the rest lies */
 };
 
+#define ROW_TURNS 99
+#define ROW_PARTS 128
+
 /* One line of the report: what was run, and what came out. NAN where something was not measured. */
 struct row {
 	struct plan plan;
@@ -19,6 +22,10 @@ struct row {
 	unsigned int repeats; /* this row is the median one of so many */
 	double p50_ns, p99_ns, p999_ns, mean_ns;
 	double p50_low_ns, p50_high_ns; /* over the repeats */
+	double runs_ns[ROW_TURNS];      /* the time of a message in each turn, in their order */
+	double low_ns, high_ns;         /* of those: the quarters beyond which the rest lies */
+	struct histogram_part latency[ROW_PARTS]; /* in ticks */
+	unsigned int latency_parts;
 	double msgs_per_s, bytes_per_s;
 	double typical_ns; /* a message's share of the median of the parts that the run was cut into */
 	double syscalls_per_msg, switches_per_msg, wakes_per_msg, cpu_ns_per_msg, instructions_per_msg;
@@ -35,13 +42,16 @@ struct row {
  */
 void figures_from_run(struct row *row, const struct run *run);
 
+/* Do the turns of @row differ so much that its figures say little? Never where there was one turn only. */
+bool row_is_noisy(const struct row *row);
+
 /* How long the measured part of a run would have taken without disturbances. */
 double figures_typical_ns(const struct plan *plan, const struct run *run);
 
 /* Sets what a run in @mode, another one than PROBE_TIME, counted; its @plan may be shorter than the row's. */
 void figures_set_counted(struct row *row, const struct plan *plan, const struct run *run, enum probe_mode mode);
 
-/* Of @count rows of the same plan, the median one: by p50, or by typical_ns where the sides do not take turns. */
+/* Of @count rows of the same plan, in order of their turns, the median one: by p50, or by typical_ns where the sides do not take turns. */
 void figures_median(struct row *median, struct row *rows, unsigned int count);
 
 /*

@@ -15,6 +15,7 @@
 #include "host.h"
 #include "options.h"
 #include "report.h"
+#include "results.h"
 #include "ticks.h"
 
 #define COUNT_LEAST 20
@@ -25,6 +26,7 @@
 struct bench {
 	struct options options;
 	struct host host;
+	char *command; /* line, for the record */
 	struct row *rows;
 	unsigned int count;
 	struct run *run;
@@ -377,7 +379,7 @@ static int finish(struct bench *b)
 	report_legend(b->table, b->rows, b->count);
 	if (!b->options.json)
 		return 0;
-	rc = report_json(b->options.json, &b->host, b->rows, b->count);
+	rc = report_json(b->options.json, b->command, &b->host, b->rows, b->count);
 	if (rc)
 		fprintf(stderr, "shmipc-bench: %s: %s\n", b->options.json, strerror(-rc));
 	return rc;
@@ -385,7 +387,7 @@ static int finish(struct bench *b)
 
 static int measure(const struct workload *workload, int argc, char **argv)
 {
-	struct bench b = { 0 };
+	struct bench b = { .command = results_command(argc, argv) };
 	int rc;
 
 	options_parse(&b.options, workload, argc, argv);
@@ -404,6 +406,7 @@ static int measure(const struct workload *workload, int argc, char **argv)
 		rc = finish(&b);
 	run_destroy(b.run);
 	free(b.rows);
+	free(b.command);
 	return rc ? 1 : 0;
 }
 

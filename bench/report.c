@@ -2,10 +2,11 @@
 /* The table on the terminal and the JSON file. */
 #include "report.h"
 
-#include <errno.h>
 #include <jansson.h>
 #include <math.h>
 #include <string.h>
+
+#include "results.h"
 
 #define CELL FORMAT_SIZE
 
@@ -100,7 +101,7 @@ static void print_row(FILE *out, const struct row *row)
 
 	if (isfinite(row->instructions_per_msg))
 		snprintf(instructions, sizeof(instructions), "%.0f", row->instructions_per_msg);
-	fprintf(out, "%-10s %-22s %-9s %5s %-9s %7s %7s %7s %7s %7s %7s %7s %7s %7s %7s %7s %7s %9s\n",
+	fprintf(out, "%-10s %-22s %-9s %5s %-9s %7s %7s %7s %7s %7s %7s %7s %7s %7s %7s %7s %7s %9s",
 		row->plan.workload->name, row_label(label, row), row_sync(row), format_size(size, row->plan.size),
 		row_cpus(row), format_time(c[0], row->p50_ns), format_time(c[1], row->p99_ns),
 		format_time(c[2], row->p999_ns), format_time(c[3], row->mean_ns), format_time(c[11], row->typical_ns),
@@ -108,6 +109,9 @@ static void print_row(FILE *out, const struct row *row)
 		format_count(c[6], row->syscalls_per_msg), format_count(c[7], row->switches_per_msg),
 		format_count(c[8], row->wakes_per_msg), format_count(c[9], row->faults_per_msg),
 		format_time(c[10], row->cpu_ns_per_msg), instructions);
+	if (row_is_noisy(row))
+		fprintf(out, "  ~ %s to %s", format_time(c[0], row->low_ns), format_time(c[1], row->high_ns));
+	fputc('\n', out);
 }
 
 void report_row(FILE *out, const struct row *row)
@@ -185,6 +189,10 @@ void report_legend(FILE *out, const struct row *rows, unsigned int count)
 		fprintf(out, "All processors were busy with other work at normal priority.\n");
 	if (rows[0].repeats > 1)
 		fprintf(out, "Each row is the median one of %u interleaved runs.\n", rows[0].repeats);
+	for (i = 0; i < count && !row_is_noisy(&rows[i]); i++)
+		;
+	if (i < count)
+		fprintf(out, "NOTE: rows with ~ are noisy: the middle half of their turns is farther apart than 25 %%.\n");
 	/* Where sides take turns there is nothing to save: each sleep needs its ring. */
 	for (i = 0; i < count; i++)
 		if (rows[i].rings_per_sleep > (plan->workload->alternating ? 1 : 0))
@@ -192,24 +200,13 @@ void report_legend(FILE *out, const struct row *rows, unsigned int count)
 				row_sync(&rows[i]), rows[i].plan.size, rows[i].rings_per_sleep);
 }
 
-int report_json(const char *path, const struct host *host, const struct row *rows, unsigned int count)
+int report_json(const char *path, const char *command, const struct host *host, const struct row *rows,
+		unsigned int count)
 {
-	json_t *list = json_array(), *all = json_pack("{s:o, s:o}", "host", host_to_json(host), "rows", list);
-	FILE *f = strcmp(path, "-") ? fopen(path, "we") : stdout;
+	json_t *list = json_array();
 	unsigned int i;
-	int rc = 0;
 
-	if (!f) {
-		rc = -errno;
-		goto err_free;
-	}
 	for (i = 0; i < count; i++)
 		json_array_append_new(list, row_to_json(&rows[i]));
-	if (json_dumpf(all, f, JSON_INDENT(1) | JSON_REAL_PRECISION(7)) || fputc('\n', f) == EOF)
-		rc = -EIO;
-	if (f != stdout ? fclose(f) : fflush(f))
-		rc = -errno;
-err_free:
-	json_decref(all);
-	return rc;
+	return results_write(path, command, host, list);
 }

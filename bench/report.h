@@ -13,8 +13,9 @@ void report_row(FILE *out, const struct row *row);
 void report_against(FILE *out, const struct row *rows, unsigned int count);
 void report_legend(FILE *out, const struct row *rows, unsigned int count);
 
-/* Writes {"host": …, "rows": […]} to @path, "-" for standard output. 0 or -errno. */
-int report_json(const char *path, const struct host *host, const struct row *rows, unsigned int count);
+/* Writes the rows and what they come from to @path, "-" for standard output. 0 or -errno. */
+int report_json(const char *path, const char *command, const struct host *host, const struct row *rows,
+		unsigned int count);
 
 #define FORMAT_SIZE 24
 
