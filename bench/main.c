@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "figures.h"
+#include "format.h"
 #include "host.h"
 #include "options.h"
 #include "report.h"
@@ -423,6 +424,8 @@ int main(int argc, char **argv)
 		return vector_main(argc - 1, argv + 1);
 	if (!strcmp(command, "ratio"))
 		return ratio_main(argc - 1, argv + 1);
+	if (!strcmp(command, "compare"))
+		return compare_main(argc - 1, argv + 1);
 	if (!strcmp(command, "--help") || !strcmp(command, "-h") || !strcmp(command, "help"))
 		options_help(stdout);
 	else if (!strcmp(command, "--list"))

@@ -6,65 +6,10 @@
 #include <math.h>
 #include <string.h>
 
+#include "format.h"
 #include "results.h"
 
 #define CELL FORMAT_SIZE
-
-const char *format_size(char *out, size_t bytes)
-{
-	if (bytes && bytes % (1u << 20) == 0)
-		snprintf(out, CELL, "%zum", bytes >> 20);
-	else if (bytes && bytes % 1024 == 0)
-		snprintf(out, CELL, "%zuk", bytes >> 10);
-	else
-		snprintf(out, CELL, "%zu", bytes);
-	return out;
-}
-
-/* Three digits that count, with one of @units, each 1000 times the one before. */
-static const char *format_scaled(char *out, double value, const char *const units[4])
-{
-	int unit = 0;
-
-	if (!isfinite(value))
-		return strcpy(out, "-");
-	while (value >= 999.5 && unit < 3) {
-		value /= 1000;
-		unit++;
-	}
-	snprintf(out, CELL, "%.*f%s", value < 9.995 ? 2 : value < 99.95 ? 1 : 0, value, units[unit]);
-	return out;
-}
-
-static const char *format_time(char *out, double ns)
-{
-	static const char *const units[4] = { "ns", "us", "ms", "s" };
-
-	return format_scaled(out, ns, units);
-}
-
-static const char *format_rate(char *out, double value)
-{
-	static const char *const units[4] = { "", "k", "M", "G" };
-
-	return format_scaled(out, value, units);
-}
-
-static const char *format_bytes(char *out, double value)
-{
-	if (!isfinite(value))
-		return strcpy(out, "-");
-	snprintf(out, CELL, "%.1fKB", value / 1000);
-	return out;
-}
-
-static const char *format_count(char *out, double value)
-{
-	if (!isfinite(value))
-		return strcpy(out, "-");
-	snprintf(out, CELL, "%.*f", value < 0.0005 ? 0 : value < 0.0995 ? 3 : 2, value);
-	return out;
-}
 
 /* The columns of a table of connections that are not in use. */
 static void print_idle_head(FILE *out)

@@ -17,9 +17,4 @@ void report_legend(FILE *out, const struct row *rows, unsigned int count);
 int report_json(const char *path, const char *command, const struct host *host, const struct row *rows,
 		unsigned int count);
 
-#define FORMAT_SIZE 24
-
-/* @bytes as a person would write it: 64, 4k, 1m. Returns @out, of FORMAT_SIZE bytes. */
-const char *format_size(char *out, size_t bytes);
-
 #endif
