@@ -327,7 +327,8 @@ static void write_script(FILE *out, struct chart *chart, const char *name, const
 		fputc(*name == '-' ? '_' : *name, out);
 	fprintf(out, "'%s\n", inlined ? "" : " background '#ffffff'");
 	fprintf(out, "set output '%s'\nset grid\nset border 3\nset tics nomirror\n", path);
-	fprintf(out, "set key outside below center horizontal maxcols %d width 1\n", KEY_COLUMNS);
+	fprintf(out, "set key outside below center horizontal maxcols %d samplen 2%s\n", KEY_COLUMNS,
+		chart->bars && chart->count == 1 ? " off" : "");
 	if (!inlined) {
 		fprintf(out, "set title ");
 		write_text(out, chart->title);

@@ -22,6 +22,8 @@ static void write_text(struct document *doc, const char *text)
 			fputs("&#39;", doc->out);
 		else if (doc->markdown && strchr("|`*[]\\", *text))
 			fprintf(doc->out, "\\%c", *text);
+		else if (doc->markdown && !strncmp(text, "\xc2\xa0", 2))
+			fputc(' ', doc->out), text++;
 		else if ((unsigned char)*text >= ' ' && *text != 127)
 			fputc(*text, doc->out);
 		else
@@ -51,12 +53,13 @@ static const char style[] =
 	"td.text,th.text{text-align:left}\ntd.figure,td:first-child{white-space:nowrap}\n"
 	"th:first-child,td:first-child{padding-left:0}\n"
 	"td.text:not(:first-child){min-width:8.5rem}\n"
+	"th.group{text-align:left;white-space:normal;color:var(--ink);padding-top:.8rem}\n"
 	"tbody tr:hover{background:var(--soft)}\n"
 	".good{color:var(--good);font-weight:600}\n.bad{color:var(--bad);font-weight:600}\n"
 	".noise{color:var(--dim)}\n"
 	"pre{background:var(--soft);padding:.6rem .8rem;overflow-x:auto;font-size:.82rem;line-height:1.45}\n"
 	".charts{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(30rem,100%),1fr));gap:1.2rem 2rem}\n"
-	"figure{margin:0;min-width:0}\nfigure svg{width:100%;height:auto;display:block}\n"
+	"figure{margin:0;min-width:0;max-width:36rem}\nfigure svg{width:100%;height:auto;display:block}\n"
 	"figure h3{margin:.6rem 0 .1rem}\nfigcaption{font-size:.82rem;color:var(--dim);margin-top:.2rem}\n"
 	"svg [stroke=black]{stroke:var(--ink)}\nsvg [fill=black]{fill:var(--ink)}\n"
 	"svg [stroke=gray]{stroke:var(--line)}\n"
@@ -231,6 +234,12 @@ static void write_html_row(struct document *doc, const struct grid *grid, unsign
 {
 	unsigned int column;
 
+	if (grid_is_group(grid, row)) {
+		fprintf(doc->out, "<tr><th class=\"group\" colspan=\"%u\">", grid->columns);
+		write_text(doc, grid_at(grid, row, 0)->text);
+		fprintf(doc->out, "</th></tr>\n");
+		return;
+	}
 	fprintf(doc->out, "<tr>");
 	for (column = 0; column < grid->columns; column++) {
 		const struct grid_cell *cell = grid_at(grid, row, column);
@@ -266,6 +275,7 @@ static void write_html_grid(struct document *doc, const struct grid *grid)
 static void write_markdown_grid(struct document *doc, const struct grid *grid)
 {
 	unsigned int row, column;
+	const char *bold;
 
 	for (column = 0; column < grid->columns; column++)
 		if (!grid_column_is_empty(grid, column))
@@ -279,9 +289,10 @@ static void write_markdown_grid(struct document *doc, const struct grid *grid)
 		for (column = 0; column < grid->columns; column++) {
 			if (grid_column_is_empty(grid, column))
 				continue;
-			fprintf(doc->out, "| ");
+			bold = grid_is_group(grid, row) && !column ? "**" : "";
+			fprintf(doc->out, "| %s", bold);
 			write_text(doc, grid_at(grid, row, column)->text);
-			fprintf(doc->out, " ");
+			fprintf(doc->out, "%s ", bold);
 		}
 		fprintf(doc->out, "|\n");
 	}

@@ -68,6 +68,23 @@ void grid_mark(struct grid *grid, const char *mark)
 	grid->cell[grid->cells - 1].mark = mark;
 }
 
+static const char group[] = "group";
+
+void grid_group(struct grid *grid, const char *title)
+{
+	unsigned int i;
+
+	grid_add(grid, "%s", title);
+	grid_mark(grid, group);
+	for (i = 1; i < grid->columns; i++)
+		grid_add(grid, "%s", "");
+}
+
+bool grid_is_group(const struct grid *grid, unsigned int row)
+{
+	return grid_at(grid, row, 0)->mark == group;
+}
+
 unsigned int grid_rows(const struct grid *grid)
 {
 	return grid->cells / grid->columns;

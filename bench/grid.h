@@ -25,6 +25,9 @@ void __attribute__((format(printf, 2, 3))) grid_add(struct grid *grid, const cha
 /* Adds to the text of the last cell, after @between where there is some text already. */
 void __attribute__((format(printf, 3, 4))) grid_append(struct grid *grid, const char *between, const char *format, ...);
 void grid_mark(struct grid *grid, const char *mark);
+/* A row that says what the rows after it are about. */
+void grid_group(struct grid *grid, const char *title);
+bool grid_is_group(const struct grid *grid, unsigned int row);
 
 unsigned int grid_rows(const struct grid *grid);
 const struct grid_cell *grid_at(const struct grid *grid, unsigned int row, unsigned int column);

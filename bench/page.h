@@ -23,6 +23,9 @@ void page_rows(struct page *page);
 #define PAGE_LINE 512
 const char *page_host(char *out, const struct record_file *file);
 
+/* The row after @record, through all files; the first one after NULL, NULL after the last. */
+const struct record *page_next(const struct page *page, const struct record *record);
+
 /* The figure @name of a row, unless it is a time of an emulated processor: NAN then. */
 double page_time(const struct record *record, const char *name);
 

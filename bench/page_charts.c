@@ -33,10 +33,8 @@ static const struct chart_kind throughput[] = {
 static const struct chart_kind rates[] = {
 	{ "rate-cost", "Processor time a request, both sides", "rate", RECORD_RATE, "cpu_ns_per_msg", "requests a second",
 	  "processor time", AXIS_RATE, AXIS_TIME },
-	{ "rate-tail", "99th percentile, from the intended time", "rate", RECORD_RATE, "p99_ns", "requests a second", "p99",
-	  AXIS_RATE, AXIS_TIME },
-	{ "rate-achieved", "Answered in time", "rate", RECORD_RATE, "achieved_per_s", "requests a second, offered",
-	  "answered", AXIS_RATE, AXIS_RATE },
+	{ "rate-tail", "99th percentile, from the intended time", "rate", RECORD_RATE, "p99_ns",
+	  "requests a second, where they were met", "p99", AXIS_RATE, AXIS_TIME },
 };
 
 static const struct chart_kind scaling[] = {
@@ -49,19 +47,6 @@ static const struct chart_kind scaling[] = {
 	{ "producers", "Many to one: messages a second by producers", "vector", RECORD_PRODUCERS, "msgs_per_s",
 	  "producers", "messages a second", AXIS_COUNT, AXIS_RATE },
 };
-
-/* Every row of every file, in order; NULL after the last. */
-static const struct record *next_record(const struct page *page, const struct record *record)
-{
-	unsigned int f = record ? record->file - page->file : 0;
-
-	if (record && record + 1 < record->file->record + record->file->count)
-		return record + 1;
-	for (f += !!record; f < page->files; f++)
-		if (page->file[f].count)
-			return page->file[f].record;
-	return NULL;
-}
 
 /* In one chart, if it is about @except? Rows of an emulated host only with such of the same. */
 static bool belong_together(const struct record *a, const struct record *b, unsigned int except)
@@ -81,8 +66,16 @@ static void draw(struct page *page, struct chart *chart, const char *id, unsigne
 	document_chart(&page->doc, chart, name, page_host(caption, first->file));
 }
 
+/* At a rate that was not met, latency says how long the run was. */
+static bool fell_behind(const struct record *record)
+{
+	return record_figure(record, "msgs_per_s") < 0.95 * record_figure(record, "rate_per_s");
+}
+
 static double figure_of(const struct chart_kind *kind, const struct record *record)
 {
+	if (kind->figure && !strcmp(kind->figure, "p99_ns") && fell_behind(record))
+		return NAN;
 	if (kind->figure)
 		return page_time(record, kind->figure);
 	return record->file->emulated ? NAN : record->time_ns;
@@ -110,7 +103,7 @@ static unsigned int draw_kind_of(struct page *page, const struct chart_kind *kin
 	unsigned int drawn = 0;
 
 	snprintf(chart.title, sizeof(chart.title), "%s", kind->title);
-	while ((record = next_record(page, record)) && is_of_kind(kind, first)) {
+	while ((record = page_next(page, record)) && is_of_kind(kind, first)) {
 		if (!is_of_kind(kind, record) || !belong_together(first, record, except))
 			continue;
 		if (!chart.count && record != first)
@@ -133,7 +126,7 @@ static void draw_kinds(struct page *page, const struct chart_kind *kind, unsigne
 
 	for (i = 0; i < count; i++) {
 		number = 1;
-		for (first = next_record(page, NULL); first; first = next_record(page, first))
+		for (first = page_next(page, NULL); first; first = page_next(page, first))
 			number += draw_kind_of(page, &kind[i], first, number);
 	}
 }
@@ -152,7 +145,7 @@ static bool has_latencies(const struct record *record)
 
 static bool has_counts(const struct record *record)
 {
-	return is_small(record) && !record->file->instructions && isfinite(record_figure(record, "syscalls_per_msg"));
+	return is_small(record) && isfinite(record_figure(record, "syscalls_per_msg"));
 }
 
 static bool has_instructions(const struct record *record)
@@ -202,7 +195,7 @@ static void add_instructions(struct chart *chart, const struct record *record)
 	char label[RECORD_SCENE];
 	unsigned int place = chart->count ? chart->curve[0].count : 0;
 
-	curve_add(chart_curve(chart, "instructions, both sides and the kernel"), place,
+	curve_add(chart_curve(chart, "instructions"), place,
 		  record_figure(record, "instructions_per_msg"), record_label(label, record));
 }
 
@@ -213,10 +206,10 @@ static void draw_rows(struct page *page, struct chart plain, const char *id, boo
 	const struct record *first, *record;
 	unsigned int number = 1;
 
-	for (first = next_record(page, NULL); first; first = next_record(page, first)) {
+	for (first = page_next(page, NULL); first; first = page_next(page, first)) {
 		struct chart chart = plain;
 
-		for (record = NULL; has(first) && (record = next_record(page, record));) {
+		for (record = NULL; has(first) && (record = page_next(page, record));) {
 			if (!has(record) || !belong_together(first, record, WHO))
 				continue;
 			if (record != first && !chart.count)
@@ -245,10 +238,10 @@ static void show_latency(struct page *page)
 
 static void show_counts(struct page *page)
 {
-	const struct chart counts = { .title = "A round trip of 64 bytes costs", .x_title = "a round trip", .bars = true };
+	const struct chart counts = { .title = "A round trip of 64 bytes costs", .x_title = "of both sides", .bars = true };
 	const struct chart instructions = {
 		.title = "A round trip of 64 bytes costs instructions",
-		.x_title = "a round trip",
+		.x_title = "of both sides and the kernel",
 		.bars = true,
 	};
 

@@ -19,6 +19,18 @@ const char *page_host(char *out, const struct record_file *file)
 	return out;
 }
 
+const struct record *page_next(const struct page *page, const struct record *record)
+{
+	unsigned int f = record ? record->file - page->file : 0;
+
+	if (record && record + 1 < record->file->record + record->file->count)
+		return record + 1;
+	for (f += !!record; f < page->files; f++)
+		if (page->file[f].count)
+			return page->file[f].record;
+	return NULL;
+}
+
 double page_time(const struct record *record, const char *name)
 {
 	return record->file->emulated ? NAN : record_figure(record, name);
@@ -61,6 +73,7 @@ static void add_row(struct grid *grid, const struct record *record)
 	add_turns(grid, record);
 	add_figure(grid, format_time, page_time(record, "p99_ns"));
 	add_figure(grid, format_time, page_time(record, "p999_ns"));
+	add_figure(grid, format_time, page_time(record, "max_ns"));
 	add_figure(grid, format_rate, page_time(record, "msgs_per_s"));
 	add_figure(grid, format_rate, page_time(record, "bytes_per_s"));
 	add_figure(grid, format_count, record_figure(record, "syscalls_per_msg"));
@@ -81,7 +94,7 @@ static bool is_idle(const struct record *record)
 
 static void show_file(struct page *page, const struct record_file *file)
 {
-	static const char *const head[] = { "what",   "workload", "bytes",   "with",	 "takes",  "turns",	"p99",	 "p99.9",
+	static const char *const head[] = { "what",   "workload", "bytes",   "with",	 "takes",  "turns",	"p99",	 "p99.9", "max",
 					    "msgs/s", "bytes/s",  "calls",   "switches", "wakes",  "faults", "CPU time", "instructions" };
 	char host[PAGE_LINE];
 	struct grid grid;

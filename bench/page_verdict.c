@@ -15,6 +15,8 @@
 #define SAME_SIZE (RECORD_BIT(RECORD_WHAT) | RECORD_BIT(RECORD_SYNC))
 #define SAME_ROW RECORD_BIT(RECORD_SIZE)
 
+#define NO_BREAK "\xc2\xa0" /* a space where no line ends */
+
 /* What is compared of a row; NAN where it was not measured, or says nothing. */
 static double value_of(const struct record *record)
 {
@@ -95,9 +97,25 @@ static void add_size(char cell[3][PAGE_LINE], const struct record *record, const
 
 	out = cell[where];
 	used = strlen(out);
-	snprintf(out + used, PAGE_LINE - used, "%s%s (%s%s%s%s)", used ? ", " : "", record_size(record),
-		 format_times(times, noise.ratio), named ? ", " : "", named ? rival->field[RECORD_WHAT] : "",
-		 noise.known ? "" : ", one turn");
+	snprintf(out + used, PAGE_LINE - used, "%s%s" NO_BREAK "(%s%s%s%s)", used ? ", " : "", record_size(record),
+		 format_times(times, noise.ratio), named ? "," NO_BREAK : "", named ? rival->field[RECORD_WHAT] : "",
+		 noise.known ? "" : "," NO_BREAK "one" NO_BREAK "turn");
+}
+
+/* What @first and the rows beside it are about, as a heading. */
+static const char *title_of(char *out, const struct record *first)
+{
+	const char *workload = first->field[RECORD_WORKLOAD];
+	char scene[RECORD_SCENE];
+
+	record_scene(scene, first, VARIES | RECORD_BIT(RECORD_WORKLOAD));
+	snprintf(out, PAGE_LINE, "%s%s%s%s",
+		 !strcmp(workload, "ping-pong") ? "Round trips" :
+		 !strcmp(workload, "stream")	? "One way" :
+						  "Calls, request and reply",
+		 *scene ? ", " : "", scene,
+		 first->file->instructions ? ", by instructions (EMULATED guest, exact)" : "");
+	return out;
 }
 
 /* The line of the rows that differ from @first by size only. */
@@ -126,78 +144,56 @@ static void add_line(struct grid *grid, const struct record *first, bool socket)
 	}
 }
 
-/* What @first and the rows beside it are about, as a heading. */
-static const char *title_of(char *out, const struct record *first)
+static void add_lines(struct grid *grid, const struct record *first, bool socket)
 {
-	const char *workload = first->field[RECORD_WORKLOAD];
-	char scene[RECORD_SCENE];
-
-	record_scene(scene, first, VARIES | RECORD_BIT(RECORD_WORKLOAD));
-	snprintf(out, PAGE_LINE, "%s%s%s%s",
-		 !strcmp(workload, "ping-pong") ? "Round trips" :
-		 !strcmp(workload, "stream")	? "One way" :
-						  "Calls, request and reply",
-		 *scene ? ", " : "", scene,
-		 first->file->instructions ? ", by instructions (EMULATED guest, exact)" : "");
-	return out;
-}
-
-static void show_glance(struct page *page, const struct record *first, bool socket)
-{
-	static const char *const heads[2][4] = {
-		{ "at bytes", "faster than the best rival", "within the noise", "slower" },
-		{ "at bytes", "faster than a Unix socket", "within the noise", "slower" },
-	};
 	const struct record_file *file = first->file;
-	struct grid grid;
+	char title[PAGE_LINE];
 	unsigned int i;
 
-	grid_init(&grid, heads[socket], 4, ~0u);
+	grid_group(grid, title_of(title, first));
 	for (i = 0; i < file->count; i++) {
 		const struct record *record = &file->record[i];
 
 		if (is_compared(record) && record_alike(first, record, VARIES) && is_first(record, SAME_ROW))
-			add_line(&grid, record, socket);
+			add_line(grid, record, socket);
 	}
+}
+
+/* The first row of the next group, of those that are alike but for who it is and the size; NULL after the last. */
+static const struct record *next_group(const struct page *page, const struct record *record)
+{
+	while ((record = page_next(page, record)))
+		if (is_compared(record) && is_first(record, VARIES))
+			return record;
+	return NULL;
+}
+
+static void show_verdict(struct page *page, bool socket)
+{
+	static const char *const heads[2][4] = {
+		{ "against the best rival", "faster at", "within the noise at", "slower at" },
+		{ "against a Unix socket", "faster at", "within the noise at", "slower at" },
+	};
+	const struct record *first = NULL;
+	struct grid grid;
+
+	grid_init(&grid, heads[socket], 4, ~0u);
+	while ((first = next_group(page, first)))
+		add_lines(&grid, first, socket);
 	document_grid(&page->doc, &grid);
 	grid_free(&grid);
-}
-
-/* How many groups there are. */
-static unsigned int for_each_group(struct page *page, void (*show)(struct page *page, const struct record *first))
-{
-	unsigned int f, i, groups = 0;
-
-	for (f = 0; f < page->files; f++) {
-		for (i = 0; i < page->file[f].count; i++) {
-			const struct record *record = &page->file[f].record[i];
-
-			if (!is_compared(record) || !is_first(record, VARIES))
-				continue;
-			show(page, record);
-			groups++;
-		}
-	}
-	return groups;
-}
-
-static void show_verdict(struct page *page, const struct record *first)
-{
-	char title[PAGE_LINE];
-
-	document_heading(&page->doc, title_of(title, first));
-	show_glance(page, first, true);
-	show_glance(page, first, false);
 }
 
 void page_verdict(struct page *page)
 {
 	document_section(&page->doc, "verdict", "Verdict");
-	if (!for_each_group(page, show_verdict))
+	if (!next_group(page, NULL))
 		document_text(&page->doc, "There is nothing of shmipc in these files that has a rival in the same file.");
+	show_verdict(page, true);
+	show_verdict(page, false);
 	document_text(&page->doc,
-		      "64 (3×): at 64 bytes, three times as fast, or as slow. Within the noise: the turns of the two do not say "
-		      "that they differ. A best rival is the fastest of all that is not shmipc, at that size; bare shared "
+		      "64 (3×) means: at 64 bytes, three times as fast, or as slow. Within the noise: the turns of the two do "
+		      "not say that they differ. The best rival is what was fastest at that size and is not shmipc; bare shared "
 		      "memory that is watched without a pause is no rival but the limit.");
 }
 
@@ -281,8 +277,12 @@ static void show_comparison(struct page *page, const struct record *first)
 
 void page_comparison(struct page *page)
 {
+	const struct record *first = NULL;
+
 	document_section(&page->doc, "comparison", "Against a Unix socket and the best rival, in full");
-	if (for_each_group(page, show_comparison))
+	while ((first = next_group(page, first)))
+		show_comparison(page, first);
+	if (next_group(page, NULL))
 		document_text(&page->doc,
 			      "The time a message takes: a round trip, a call, or one way a message's share of the time; "
 			      "instructions where the title says so. In brackets: where the ratio lies with 95 %% (bootstrap "

@@ -27,7 +27,7 @@ static const struct {
 	[RECORD_BUSY] = { "busy", "no" },
 	[RECORD_LOAD] = { "load", "0" },
 	[RECORD_RATE] = { "rate_per_s", "" },
-	[RECORD_ARRIVALS] = { "arrivals", "" },
+	[RECORD_ARRIVALS] = { "arrivals", "uniform" },
 	[RECORD_BURST] = { "burst", "" },
 	[RECORD_INTERVAL] = { "interval_ns", "" },
 	[RECORD_PRODUCERS] = { "producers", "" },
@@ -271,6 +271,8 @@ static void append_scene(char *out, const struct record *record, unsigned int i)
 	};
 	const char *value = record->field[i], *before = *out ? ", " : "";
 
+	if (i == RECORD_LOAD && !strcmp(record->field[RECORD_BUSY], "yes"))
+		return;
 	if (!*value || (fields[i].usual && !strcmp(value, fields[i].usual)))
 		return;
 	append(out, RECORD_SCENE, "%s", before);

@@ -12,7 +12,7 @@ struct json_t;
  */
 
 #define RECORD_TURNS 99
-#define RECORD_TEXT 40
+#define RECORD_TEXT 64
 #define RECORD_SCENE 256
 
 /* What tells a row from the others, as text. What an older file does not have is as it was when it was written. */
