@@ -171,8 +171,8 @@ static const struct record *next_group(const struct page *page, const struct rec
 static void show_verdict(struct page *page, bool socket)
 {
 	static const char *const heads[2][4] = {
-		{ "against the best rival", "faster at", "within the noise at", "slower at" },
-		{ "against a Unix socket", "faster at", "within the noise at", "slower at" },
+		{ "against the best rival", "better at", "within the noise at", "worse at" },
+		{ "against a Unix socket", "better at", "within the noise at", "worse at" },
 	};
 	const struct record *first = NULL;
 	struct grid grid;
