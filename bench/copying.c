@@ -44,6 +44,16 @@ int copying_begin(struct end *end, size_t len, void **buf)
 	return 0;
 }
 
+static ssize_t put(struct copying_end *c, const void *data, size_t size)
+{
+	return c->put ? c->put(c, data, size) : write(c->fd_out, data, size);
+}
+
+static ssize_t get(struct copying_end *c, void *data, size_t size)
+{
+	return c->get ? c->get(c, data, size) : read(c->fd_in, data, size);
+}
+
 int copying_send(struct end *end, size_t len, unsigned int flags)
 {
 	struct copying_end *c = (struct copying_end *)end;
@@ -56,7 +66,7 @@ int copying_send(struct end *end, size_t len, unsigned int flags)
 		return 0;
 	while (written < c->filled) {
 		c->end.syscalls++;
-		n = write(c->fd_out, c->out + written, c->filled - written);
+		n = put(c, c->out + written, c->filled - written);
 		if (n < 0) {
 			rc = errno == EAGAIN && c->wait_out ? c->wait_out(c) : errno == EINTR ? 0 : -errno;
 			if (rc)
@@ -87,7 +97,7 @@ int copying_receive(struct end *end, const void **buf, size_t *len)
 		if (rc)
 			return rc;
 		c->end.syscalls++;
-		n = read(c->fd_in, c->in + c->arrived, c->capacity - c->arrived);
+		n = get(c, c->in + c->arrived, c->capacity - c->arrived);
 		if (!n)
 			return -EPIPE;
 		if (n < 0 && errno != EINTR && errno != EAGAIN)
