@@ -33,6 +33,9 @@ struct copying_end {
 /* A buffer for @size bytes: at the beginning of a page, or of a cache line where it is smaller; or NULL. */
 void *copying_alloc(size_t size);
 
+/* Moves what has arrived at @in and was not handed out to the front, for a message that has no room behind it. */
+void copying_move_up(unsigned char *in, size_t *used, size_t *arrived);
+
 /* For attach() or open(): the buffers, if they are not there. They are released by copying_detach(). */
 int copying_init(struct copying_end *c, int fd_out, int fd_in);
 

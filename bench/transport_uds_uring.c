@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * A Unix stream socket driven by io_uring: a request leaves by the io_uring_enter(2) that waits for its answer. A thread
- * has one ring, with all of its sockets as registered files. Where a side has several threads, each conversation has a
- * ring of its own, because it is not always the same thread that uses it.
+ * A Unix stream socket driven by io_uring: a request leaves by the io_uring_enter(2) that waits for its answer. A side
+ * with one thread has one ring, with all of its sockets as registered files. Where it has several, each conversation has
+ * a ring of its own, because it is not always the same thread that uses it.
  */
 #include <errno.h>
 #include <liburing.h>
@@ -20,8 +20,8 @@ struct uring_end {
 	struct io_uring ring;
 	bool has_ring;
 	struct uring_end *owner; /* of the ring in use */
-	unsigned int file;       /* number of the socket there */
-	size_t request;          /* bytes in out that leave with the next receive */
+	unsigned int file;	 /* number of the socket there */
+	size_t request;		 /* bytes in out that leave with the next receive */
 };
 
 /* The best that the kernel has: work is done when its one thread asks for it; no thread is interrupted; plain. */
