@@ -16,6 +16,7 @@
 #include "format.h"
 #include "host.h"
 #include "options.h"
+#include "progress.h"
 #include "report.h"
 #include "results.h"
 #include "ticks.h"
@@ -219,9 +220,11 @@ static int execute(struct bench *b, const struct row *row, const struct plan *pl
 		return rc;
 	}
 	rc = run_execute(b->run, plan, mode);
-	if (rc)
-		fprintf(stderr, "shmipc-bench: %s %s, %s, %s bytes: %s\n", plan->workload->name, row_label(label, row),
-			row_sync(row), row_size(size, row), b->run->error);
+	if (!rc)
+		return 0;
+	progress_clear();
+	fprintf(stderr, "shmipc-bench: %s %s, %s, %s bytes: %s\n", plan->workload->name, row_label(label, row),
+		row_sync(row), row_size(size, row), b->run->error);
 	return rc;
 }
 
@@ -351,7 +354,10 @@ static int show_row(struct bench *b, unsigned int i, struct row *taken)
 	int rc;
 
 	figures_median(&b->rows[i], &taken[i * repeat], repeat);
+	if (repeat > 1)
+		progress_step(i, repeat);
 	rc = count_row(b, &b->rows[i]);
+	progress_clear();
 	if (!rc)
 		report_row(b->table, &b->rows[i]);
 	return rc;
@@ -367,9 +373,8 @@ static int run_turns(struct bench *b, struct row *taken)
 	int rc = 0;
 
 	for (r = 0; r < repeat && !rc; r++) {
-		if (repeat > 1)
-			fprintf(stderr, "shmipc-bench: turn %u of %u\n", r + 1, repeat);
 		for (i = 0; i < b->count && !rc; i++) {
+			progress_step(i, r);
 			if (!r)
 				rc = choose_count(b, &b->rows[i]);
 			if (rc)
@@ -400,6 +405,7 @@ static int run_all(struct bench *b)
 	struct row *taken = calloc((size_t)b->count * repeat, sizeof(*taken));
 	int rc = taken ? 0 : -1;
 
+	progress_begin(b->count, repeat);
 	if (!rc)
 		rc = run_turns(b, taken);
 	if (!rc)
