@@ -18,7 +18,7 @@ struct against {
 /* One line of the report: what was run, and what came out. NAN where something was not measured. */
 struct row {
 	struct plan plan;
-	bool busy;
+	unsigned int load;    /* processes of other work beside it */
 	unsigned int repeats; /* this row is the median one of so many */
 	double p50_ns, p99_ns, p999_ns, mean_ns;
 	double p50_low_ns, p50_high_ns; /* over the repeats */
@@ -32,6 +32,10 @@ struct row {
 	double faults_per_msg;
 	double shared_bytes, private_bytes, system_bytes; /* of an idle connection, both sides */
 	double rings_per_sleep;  /* NAN too when nobody slept */
+	double p90_ns, max_ns;
+	double voluntary_per_msg, involuntary_per_msg; /* context switches */
+	double offered_per_s;             /* what was due by the schedule; NAN without one */
+	double late_p50_ns, late_p99_ns;  /* of the sender itself */
 	struct against against;
 	const char *syscalls_by; /* who counted them: "tracepoint", "ptrace", "transport"; NULL: nobody */
 };
@@ -47,6 +51,9 @@ bool row_is_noisy(const struct row *row);
 
 /* How long the measured part of a run would have taken without disturbances. */
 double figures_typical_ns(const struct plan *plan, const struct run *run);
+
+/* Was less done than was due? Then latencies say how long the run was. */
+bool row_fell_behind(const struct row *row);
 
 /* Sets what a run in @mode, another one than PROBE_TIME, counted; its @plan may be shorter than the row's. */
 void figures_set_counted(struct row *row, const struct plan *plan, const struct run *run, enum probe_mode mode);
@@ -69,6 +76,9 @@ const char *row_sync(const struct row *row);
 /* What was measured: "uds", "memfd", "memfd stream", "memfd stream place". Returns @out, of LABEL_SIZE bytes. */
 const char *row_label(char *out, const struct row *row);
 const char *row_cpus(const struct row *row);
+
+/* The size of the messages, "mix~3.6k" where they have several. Returns @out, of FORMAT_SIZE bytes. */
+const char *row_size(char *out, const struct row *row);
 
 /* A new object for the report's "rows"; the caller owns it. */
 struct json_t *row_to_json(const struct row *row);

@@ -59,14 +59,15 @@ static void visit_pages(const struct wiring *wiring)
 static int open_streams(struct worker *w)
 {
 	unsigned int i;
-	int rc;
+	int rc = 0;
 
 	if (w->plan->workload->connects)
 		return 0;
-	rc = worker_connect(w, w->ends[0]);
+	for (i = 0; i < w->plan->sessions && !rc; i++)
+		rc = worker_connect(w, w->ends[i]);
 	for (i = 0; i < w->end_count && !rc && !w->plan->workload->opens; i++) {
 		w->end = w->ends[i];
-		w->end->connected = w->ends[0];
+		w->end->connected = w->ends[i % w->plan->sessions];
 		rc = worker_open(w, w->end);
 		if (!rc && w->plan->transport->open)
 			rc = w->end->side ? worker_get(w, 0) : worker_put(w, 0, 0);
@@ -83,7 +84,8 @@ static void close_streams(struct worker *w)
 		return;
 	for (i = 0; i < w->end_count && !w->plan->workload->opens; i++)
 		worker_close(w, w->ends[i]);
-	worker_disconnect(w, w->ends[0]);
+	for (i = 0; i < w->plan->sessions; i++)
+		worker_disconnect(w, w->ends[i]);
 }
 
 static int work(struct worker *w, struct run *run, enum probe_mode mode)
@@ -143,7 +145,7 @@ static int create_ends(struct worker *w, const struct wiring *wiring, int side)
 static void __attribute__((noreturn)) be_side(struct run *run, const struct plan *plan, const struct wiring *wiring,
 					      int side, enum probe_mode mode)
 {
-	struct worker w = { .plan = plan, .result = &run->side[side], .gate = &run->gate };
+	struct worker w = { .plan = plan, .result = &run->side[side], .gate = &run->gate, .began = run->began };
 
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL))
 		_exit(1);

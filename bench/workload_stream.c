@@ -16,7 +16,7 @@
 
 static bool is_stamped(const struct worker *w, uint64_t number)
 {
-	return number % STAMP_EVERY == 0 && w->plan->size >= 2 * sizeof(uint64_t);
+	return number % STAMP_EVERY == 0 && worker_size(w, number) >= 2 * sizeof(uint64_t);
 }
 
 /* Messages @first to @first + @count - 1 of the stream in use, published together. */
@@ -31,7 +31,7 @@ static int send_group(struct worker *w, uint64_t first, uint64_t count)
 		if (rc)
 			return rc;
 		if (w->plan->touch) {
-			touch_fill(buf, w->plan->size, worker_base(w, number, 0));
+			touch_fill(buf, worker_size(w, number), worker_base(w, number, 0));
 			if (is_stamped(w, number)) {
 				now = ticks_now();
 				memcpy(buf, &now, sizeof(now));
@@ -52,7 +52,7 @@ static bool check_stamped(struct worker *w, const void *buf, uint64_t number, bo
 	memcpy(&then, buf, sizeof(then));
 	if (measure)
 		histogram_record(&w->result->latency, now > then ? now - then : 0);
-	return touch_check((const char *)buf + sizeof(then), w->plan->size - sizeof(then),
+	return touch_check((const char *)buf + sizeof(then), w->end->expected - sizeof(then),
 			   worker_base(w, number, 0) + 1);
 }
 
@@ -71,7 +71,7 @@ static int receive_group(struct worker *w, uint64_t first, uint64_t count, bool 
 		if (w->plan->touch && is_stamped(w, number))
 			good = check_stamped(w, buf, number, measure);
 		else if (w->plan->touch)
-			good = touch_check(buf, w->plan->size, worker_base(w, number, 0));
+			good = touch_check(buf, w->end->expected, worker_base(w, number, 0));
 		if (!good)
 			return worker_fail(w, -EBADMSG, "checking the bytes received", number);
 		rc = worker_done(w, number);
