@@ -19,6 +19,9 @@ void page_comparison(struct page *page);
 void page_connections(struct page *page);
 void page_rows(struct page *page);
 
+/* The tables of a workload that has a schedule. */
+void page_paced(struct page *page, const char *workload);
+
 /* What is known of a host, in one line. Returns @out, of PAGE_LINE bytes. */
 #define PAGE_LINE 512
 const char *page_host(char *out, const struct record_file *file);

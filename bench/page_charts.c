@@ -92,6 +92,20 @@ static bool is_of_kind(const struct chart_kind *kind, const struct record *recor
 	       place_of(kind, record) > 0;
 }
 
+/* In a document that has no table of all rows, the commands stand beside the chart: those of @first and all like it. */
+static void show_commands(struct page *page, const struct record *first, unsigned int except)
+{
+	const struct record *record = NULL;
+	const struct record_file *last = NULL;
+
+	while (page->doc.markdown && (record = page_next(page, record))) {
+		if (record->file == last || !belong_together(first, record, except) || !*record->file->command)
+			continue;
+		last = record->file;
+		document_code(&page->doc, last->command);
+	}
+}
+
 /* The chart of @first and all that belong to it, unless an earlier row has drawn it. */
 static unsigned int draw_kind_of(struct page *page, const struct chart_kind *kind, const struct record *first,
 				 unsigned int number)
@@ -113,6 +127,7 @@ static unsigned int draw_kind_of(struct page *page, const struct chart_kind *kin
 	}
 	if (chart_has(&chart, 2)) {
 		draw(page, &chart, kind->id, number, first, except);
+		show_commands(page, first, except);
 		drawn = 1;
 	}
 	chart_free(&chart);
@@ -216,8 +231,10 @@ static void draw_rows(struct page *page, struct chart plain, const char *id, boo
 				break;
 			add(&chart, record);
 		}
-		if (chart_has(&chart, 1))
+		if (chart_has(&chart, 1)) {
 			draw(page, &chart, id, number++, first, WHO | RECORD_BIT(RECORD_SIZE));
+			show_commands(page, first, WHO);
+		}
 		chart_free(&chart);
 	}
 }
@@ -257,6 +274,9 @@ void page_charts(struct page *page)
 	draw_kinds(page, throughput, sizeof(throughput) / sizeof(throughput[0]));
 	document_section(&page->doc, "rate", "Cost by rate");
 	draw_kinds(page, rates, sizeof(rates) / sizeof(rates[0]));
+	page_paced(page, "rate");
+	document_section(&page->doc, "burst", "Bursts");
+	page_paced(page, "burst");
 	document_section(&page->doc, "scaling", "Scaling");
 	draw_kinds(page, scaling, sizeof(scaling) / sizeof(scaling[0]));
 	document_section(&page->doc, "calls", "What a message costs");
