@@ -462,7 +462,7 @@ static void check_together(const struct options *o)
 		options_reject("--batch: %s has one message under way, so there is nothing to publish together",
 			       o->workload->name);
 	if ((o->streams > 1 || o->sessions > 1) && !o->workload->shared_out)
-		options_reject("%s: %s has one conversation under way", o->streams > 1 ? "--streams" : "--sessions",
+		options_reject("%s: %s has one conversation under way", o->sessions > 1 ? "--sessions" : "--streams",
 			       o->workload->name);
 	if (o->sessions > o->streams)
 		options_reject("--sessions: more than there are streams");

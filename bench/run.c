@@ -55,16 +55,29 @@ static void visit_pages(const struct wiring *wiring)
 		__atomic_fetch_or(memory + at, 0, __ATOMIC_RELAXED);
 }
 
-/* The streams that a workload wants to find. Each carries a message at once, so that side 1 takes them in order. */
-static int open_streams(struct worker *w)
+/* Side 1 takes them in the order in which they get ready, so the next one has to wait. */
+static int connect_sessions(struct worker *w)
 {
 	unsigned int i;
 	int rc = 0;
 
+	for (i = 0; i < w->plan->sessions && !rc; i++) {
+		rc = worker_connect(w, w->ends[i]);
+		if (!rc && w->plan->sessions > 1)
+			pthread_barrier_wait(w->gate);
+	}
+	return rc;
+}
+
+/* The streams that a workload wants to find. Each carries a message at once, so that side 1 takes them in order. */
+static int open_streams(struct worker *w)
+{
+	unsigned int i;
+	int rc;
+
 	if (w->plan->workload->connects)
 		return 0;
-	for (i = 0; i < w->plan->sessions && !rc; i++)
-		rc = worker_connect(w, w->ends[i]);
+	rc = connect_sessions(w);
 	for (i = 0; i < w->end_count && !rc && !w->plan->workload->opens; i++) {
 		w->end = w->ends[i];
 		w->end->connected = w->ends[i % w->plan->sessions];
