@@ -21,11 +21,13 @@
 #define KEY_HEIGHT 20
 
 /* Readable on white and on black. */
-static const char *const colours[] = { "#2f81f7", "#e8590c", "#2da44e", "#a371f7", "#d6336c", "#0c9aa8", "#a58a00", "#868e96" };
+static const char *const colours[] = { "#2f81f7", "#e8590c", "#2da44e", "#a371f7",
+				       "#d6336c", "#0c9aa8", "#a58a00", "#868e96" };
 #define COLOURS ((unsigned int)(sizeof(colours) / sizeof(colours[0])))
 
 /* What most reports have keeps its colour from chart to chart. */
-static const char *const usual[] = { "memfd adaptive", "uds", "doorbell adaptive", "memfd demand", "futex", "eventfd", "pipe", "spin" };
+static const char *const usual[] = { "memfd adaptive", "uds", "doorbell adaptive", "memfd demand", "futex", "eventfd",
+				     "pipe",	       "spin" };
 
 void chart_free(struct chart *chart)
 {
@@ -201,8 +203,8 @@ static void write_axis(FILE *out, const struct chart *chart, bool of_x)
 		fprintf(out, "set %crange [0:%g]\n", name, range.high * 1.05);
 		return;
 	}
-	fprintf(out, "set logscale %c\nset %crange [%g:%g]\nset %ctics (", name, name, range.low / 1.25, range.high * 1.25,
-		name);
+	fprintf(out, "set logscale %c\nset %crange [%g:%g]\nset %ctics (", name, name, range.low / 1.25,
+		range.high * 1.25, name);
 	if (axis == AXIS_SIZE || axis == AXIS_COUNT)
 		write_values(out, chart);
 	else
@@ -321,8 +323,8 @@ static unsigned int find_height(const struct chart *chart)
 
 static void write_script(FILE *out, struct chart *chart, const char *name, const char *path, bool inlined)
 {
-	fprintf(out, "set encoding utf8\nset terminal svg size %d,%u dynamic noenhanced font 'sans-serif,15' name '", WIDTH,
-		find_height(chart));
+	fprintf(out, "set encoding utf8\nset terminal svg size %d,%u dynamic noenhanced font 'sans-serif,15' name '",
+		WIDTH, find_height(chart));
 	for (; *name; name++)
 		fputc(*name == '-' ? '_' : *name, out);
 	fprintf(out, "'%s\n", inlined ? "" : " background '#ffffff'");
@@ -357,8 +359,9 @@ static int run_gnuplot(struct chart *chart, const char *name, const char *path, 
 /* A name inside of the drawing, at @from, becomes one that no other drawing of the page has. */
 static bool is_id(const char *from, const char *start)
 {
-	return from - start >= 2 && (!strncmp(from, "gp", 2) || !strncmp(from, "gnuplot_", 8) || !strncmp(from, "textbox", 7) ||
-				     !strncmp(from, "greybox", 7)) &&
+	return from - start >= 2 &&
+	       (!strncmp(from, "gp", 2) || !strncmp(from, "gnuplot_", 8) || !strncmp(from, "textbox", 7) ||
+		!strncmp(from, "greybox", 7)) &&
 	       (from[-1] == '\'' || from[-1] == '"' || from[-1] == '#');
 }
 

@@ -8,13 +8,13 @@
 
 /* What an axis has: it decides on scale and ticks. All but AXIS_AMOUNT are logarithmic. */
 enum chart_axis {
-	AXIS_SIZE,      /* bytes of a message; ticks at the values */
-	AXIS_COUNT,     /* of streams, threads, producers; ticks at the values */
-	AXIS_RATE,      /* a second */
+	AXIS_SIZE,	/* bytes of a message; ticks at the values */
+	AXIS_COUNT,	/* of streams, threads, producers; ticks at the values */
+	AXIS_RATE,	/* a second */
 	AXIS_BYTE_RATE, /* bytes a second */
-	AXIS_TIME,      /* ns */
-	AXIS_SHARE,     /* 1 / (1 - share of all): 50 %, 99 %, 99.9 % */
-	AXIS_AMOUNT     /* from 0 */
+	AXIS_TIME,	/* ns */
+	AXIS_SHARE,	/* 1 / (1 - share of all): 50 %, 99 %, 99.9 % */
+	AXIS_AMOUNT	/* from 0 */
 };
 
 struct curve {
@@ -23,7 +23,7 @@ struct curve {
 	struct curve_point {
 		double x, y;
 		char name[RECORD_SCENE]; /* of a bar */
-	} *point;
+	} * point;
 };
 
 /* More curves than these are left out. */

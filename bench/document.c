@@ -122,9 +122,10 @@ static void write_whole(struct document *doc, FILE *out, const char *title)
 		fputs(doc->body_text, out);
 		return;
 	}
-	fprintf(out, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-		     "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>%s</title>\n"
-		     "<style>\n%s</style>\n</head>\n<body>\n<main>\n<h1>%s</h1>\n<nav>\n%s</nav>\n%s",
+	fprintf(out,
+		"<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+		"<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>%s</title>\n"
+		"<style>\n%s</style>\n</head>\n<body>\n<main>\n<h1>%s</h1>\n<nav>\n%s</nav>\n%s",
 		title, style, title, doc->links_text, doc->body_text);
 	fprintf(out, "<footer>shmipc-bench %s</footer>\n</main>\n</body>\n</html>\n", BENCH_VERSION);
 }

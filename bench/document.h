@@ -15,7 +15,7 @@
 struct document {
 	bool markdown;
 	const char *svg; /* the folder where charts go as files of their own; NULL: none */
-	FILE *out; /* the body, and links to its sections */
+	FILE *out;	 /* the body, and links to its sections */
 	FILE *links;
 	char *body_text, *links_text;
 	size_t body_size, links_size;

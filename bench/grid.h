@@ -14,7 +14,7 @@ struct grid {
 	struct grid_cell {
 		char *text;
 		const char *mark; /* "good", "bad", "noise"; NULL: none */
-	} *cell;
+	} * cell;
 };
 
 /* The names of @head must outlive the grid. */

@@ -23,8 +23,9 @@ static void show_hosts(struct page *page)
 	char host[PAGE_LINE];
 	unsigned int i, k;
 
-	document_text(&page->doc, "Two processes of one host exchange messages: through shmipc, and through what one would use "
-				  "without it. Measured on:");
+	document_text(&page->doc,
+		      "Two processes of one host exchange messages: through shmipc, and through what one would use "
+		      "without it. Measured on:");
 	for (i = 0; i < page->files; i++) {
 		const struct record_file *file = &page->file[i];
 		const char *item = page_host(host, file);
@@ -59,16 +60,21 @@ static void show_warnings(struct page *page)
 		}
 	}
 	if (busy)
-		document_warning(&page->doc, "The host was busy with other work before %u of the %u files were measured (load up to "
-					     "%.1f): times are worse than they need be.",
-				 busy, page->files, load);
+		document_warning(
+			&page->doc,
+			"The host was busy with other work before %u of the %u files were measured (load up to "
+			"%.1f): times are worse than they need be.",
+			busy, page->files, load);
 	if (emulated)
-		document_warning(&page->doc, "Some of it ran in a guest whose processor is EMULATED. Its times mean nothing and are "
-					     "left out; what it counts is right: system calls, switches, and, with the clock that "
-					     "counts them, instructions.");
+		document_warning(
+			&page->doc,
+			"Some of it ran in a guest whose processor is EMULATED. Its times mean nothing and are "
+			"left out; what it counts is right: system calls, switches, and, with the clock that "
+			"counts them, instructions.");
 	if (noisy)
-		document_warning(&page->doc, "%u of %u rows are noisy: the middle half of their turns is farther apart than 25 %%. "
-					     "They are marked in the table of all rows.",
+		document_warning(&page->doc,
+				 "%u of %u rows are noisy: the middle half of their turns is farther apart than 25 %%. "
+				 "They are marked in the table of all rows.",
 				 noisy, rows);
 }
 
@@ -92,9 +98,11 @@ static void show_guide(struct page *page)
 
 	document_section(&page->doc, "guide", "How to read this");
 	document_list(&page->doc, items, sizeof(items) / sizeof(items[0]));
-	document_text(&page->doc, "On a host of your own: build shmipc and run `make bench`, or any of the commands above; then "
-				  "shmipc-bench report FILE… makes this page of what they leave, and shmipc-bench compare BEFORE AFTER "
-				  "says what has changed.");
+	document_text(
+		&page->doc,
+		"On a host of your own: build shmipc and run `make bench`, or any of the commands above; then "
+		"shmipc-bench report FILE… makes this page of what they leave, and shmipc-bench compare BEFORE AFTER "
+		"says what has changed.");
 }
 
 static void write_page(struct page *page)

@@ -31,8 +31,8 @@ static const struct chart_kind throughput[] = {
 };
 
 static const struct chart_kind rates[] = {
-	{ "rate-cost", "Processor time a request, both sides", "rate", RECORD_RATE, "cpu_ns_per_msg", "requests a second",
-	  "processor time", AXIS_RATE, AXIS_TIME },
+	{ "rate-cost", "Processor time a request, both sides", "rate", RECORD_RATE, "cpu_ns_per_msg",
+	  "requests a second", "processor time", AXIS_RATE, AXIS_TIME },
 	{ "rate-tail", "99th percentile, from the intended time", "rate", RECORD_RATE, "p99_ns",
 	  "requests a second, where they were met", "p99", AXIS_RATE, AXIS_TIME },
 };
@@ -54,8 +54,8 @@ static bool belong_together(const struct record *a, const struct record *b, unsi
 	return record_alike(a, b, except) && record_file_same_host(a->file, b->file);
 }
 
-static void draw(struct page *page, struct chart *chart, const char *id, unsigned int number, const struct record *first,
-		 unsigned int except)
+static void draw(struct page *page, struct chart *chart, const char *id, unsigned int number,
+		 const struct record *first, unsigned int except)
 {
 	char name[64], caption[PAGE_LINE], scene[RECORD_SCENE];
 	size_t used = strlen(chart->title);
@@ -180,9 +180,9 @@ static void add_latencies(struct chart *chart, const struct record *record)
 	curve = chart_curve(chart, record_label(label, record));
 	if (!curve || curve->count)
 		return;
+	json_array_foreach(parts, i, part) all += json_number_value(json_array_get(part, 1));
 	json_array_foreach(parts, i, part)
-		all += json_number_value(json_array_get(part, 1));
-	json_array_foreach(parts, i, part) {
+	{
 		upper = json_number_value(json_array_get(part, 0));
 		count = json_number_value(json_array_get(part, 1));
 		if (!(upper > 0) || !(count > 0))
@@ -210,8 +210,8 @@ static void add_instructions(struct chart *chart, const struct record *record)
 	char label[RECORD_SCENE];
 	unsigned int place = chart->count ? chart->curve[0].count : 0;
 
-	curve_add(chart_curve(chart, "instructions"), place,
-		  record_figure(record, "instructions_per_msg"), record_label(label, record));
+	curve_add(chart_curve(chart, "instructions"), place, record_figure(record, "instructions_per_msg"),
+		  record_label(label, record));
 }
 
 /* Charts of rows at one size: what is in them, and how a row is added. */
@@ -255,7 +255,9 @@ static void show_latency(struct page *page)
 
 static void show_counts(struct page *page)
 {
-	const struct chart counts = { .title = "A round trip of 64 bytes costs", .x_title = "of both sides", .bars = true };
+	const struct chart counts = { .title = "A round trip of 64 bytes costs",
+				      .x_title = "of both sides",
+				      .bars = true };
 	const struct chart instructions = {
 		.title = "A round trip of 64 bytes costs instructions",
 		.x_title = "of both sides and the kernel",

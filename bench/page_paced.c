@@ -39,8 +39,8 @@ static void add_row(struct grid *grid, const struct record *record)
 
 void page_paced(struct page *page, const char *workload)
 {
-	static const char *const head[] = { "what", "with", "due a second", "done", "p50", "p99", "p99.9", "max",
-					    "CPU time of each", "wake-ups" };
+	static const char *const head[] = { "what",  "with", "due a second",	 "done",    "p50", "p99",
+					    "p99.9", "max",  "CPU time of each", "wake-ups" };
 	struct grid grid;
 	unsigned int f, i;
 

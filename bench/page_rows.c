@@ -12,8 +12,8 @@
 
 const char *page_host(char *out, const struct record_file *file)
 {
-	snprintf(out, PAGE_LINE, "%s %s, %s, %u processor%s%s%s%s%s%s", file->kernel, file->machine, file->cpu, file->cpus,
-		 file->cpus == 1 ? "" : "s", *file->hypervisor ? ", hypervisor " : "", file->hypervisor,
+	snprintf(out, PAGE_LINE, "%s %s, %s, %u processor%s%s%s%s%s%s", file->kernel, file->machine, file->cpu,
+		 file->cpus, file->cpus == 1 ? "" : "s", *file->hypervisor ? ", hypervisor " : "", file->hypervisor,
 		 file->emulated ? ", EMULATED" : "", file->instructions ? ", clock counts instructions" : "",
 		 *file->module ? ", module loaded" : "");
 	return out;
@@ -94,8 +94,9 @@ static bool is_idle(const struct record *record)
 
 static void show_file(struct page *page, const struct record_file *file)
 {
-	static const char *const head[] = { "what",   "workload", "bytes",   "with",	 "takes",  "turns",	"p99",	 "p99.9", "max",
-					    "msgs/s", "bytes/s",  "calls",   "switches", "wakes",  "faults", "CPU time", "instructions" };
+	static const char *const head[] = { "what",	"workload", "bytes",  "with",	  "takes",	 "turns",
+					    "p99",	"p99.9",    "max",    "msgs/s",	  "bytes/s",	 "calls",
+					    "switches", "wakes",    "faults", "CPU time", "instructions" };
 	char host[PAGE_LINE];
 	struct grid grid;
 	unsigned int i;
@@ -116,9 +117,10 @@ void page_rows(struct page *page)
 	unsigned int f;
 
 	document_section(&page->doc, "rows", "All rows");
-	document_text(&page->doc,
-		      "Calls, context switches, wake-ups, page faults and processor time are of both sides together, for each "
-		      "message. Turns: where the middle half of the times lies. Times of emulated processors are left out.");
+	document_text(
+		&page->doc,
+		"Calls, context switches, wake-ups, page faults and processor time are of both sides together, for each "
+		"message. Turns: where the middle half of the times lies. Times of emulated processors are left out.");
 	for (f = 0; f < page->files; f++)
 		show_file(page, &page->file[f]);
 }
@@ -149,13 +151,16 @@ static void add_opening(struct grid *grid, const struct record *record)
 
 static bool is_opening(const struct record *record)
 {
-	return !strcmp(record->field[RECORD_WORKLOAD], "connect") || !strcmp(record->field[RECORD_WORKLOAD], "open-close");
+	return !strcmp(record->field[RECORD_WORKLOAD], "connect") ||
+	       !strcmp(record->field[RECORD_WORKLOAD], "open-close");
 }
 
 static void show_connections(struct page *page, const struct record_file *file)
 {
-	static const char *const idle_head[] = { "what", "idle connections", "shared memory of each", "private",
-						 "system, kernel's included", "CPU time of all in a second" };
+	static const char *const idle_head[] = {
+		"what",	   "idle connections",		"shared memory of each",
+		"private", "system, kernel's included", "CPU time of all in a second"
+	};
 	static const char *const opening_head[] = { "what", "workload", "takes", "turns", "calls" };
 	struct grid idle, opening;
 	unsigned int i;

@@ -110,9 +110,9 @@ static const char *title_of(char *out, const struct record *first)
 
 	record_scene(scene, first, VARIES | RECORD_BIT(RECORD_WORKLOAD));
 	snprintf(out, PAGE_LINE, "%s%s%s%s",
-		 !strcmp(workload, "ping-pong") ? "Round trips" :
-		 !strcmp(workload, "stream")	? "One way" :
-						  "Calls, request and reply",
+		 !strcmp(workload, "ping-pong") ? "Round trips"
+		 : !strcmp(workload, "stream")	? "One way"
+						: "Calls, request and reply",
 		 *scene ? ", " : "", scene,
 		 first->file->instructions ? ", by instructions (EMULATED guest, exact)" : "");
 	return out;
@@ -188,13 +188,15 @@ void page_verdict(struct page *page)
 {
 	document_section(&page->doc, "verdict", "Verdict");
 	if (!next_group(page, NULL))
-		document_text(&page->doc, "There is nothing of shmipc in these files that has a rival in the same file.");
+		document_text(&page->doc,
+			      "There is nothing of shmipc in these files that has a rival in the same file.");
 	show_verdict(page, true);
 	show_verdict(page, false);
-	document_text(&page->doc,
-		      "64 (3×) means: at 64 bytes, three times as fast, or as slow. Within the noise: the turns of the two do "
-		      "not say that they differ. The best rival is what was fastest at that size and is not shmipc; bare shared "
-		      "memory that is watched without a pause is no rival but the limit.");
+	document_text(
+		&page->doc,
+		"64 (3×) means: at 64 bytes, three times as fast, or as slow. Within the noise: the turns of the two do "
+		"not say that they differ. The best rival is what was fastest at that size and is not shmipc; bare shared "
+		"memory that is watched without a pause is no rival but the limit.");
 }
 
 /* A ratio, and where it lies with 95 %. */
@@ -257,8 +259,8 @@ static void add_comparison(struct grid *grid, const struct record *record)
 
 static void show_comparison(struct page *page, const struct record *first)
 {
-	static const char *const head[] = { "what", "bytes", "takes", "Unix socket", "against it", "best rival", "takes",
-					    "against it", "bare memory", "its time" };
+	static const char *const head[] = { "what",	  "bytes", "takes",	 "Unix socket", "against it",
+					    "best rival", "takes", "against it", "bare memory", "its time" };
 	const struct record_file *file = first->file;
 	char title[PAGE_LINE];
 	struct grid grid;
@@ -283,8 +285,9 @@ void page_comparison(struct page *page)
 	while ((first = next_group(page, first)))
 		show_comparison(page, first);
 	if (next_group(page, NULL))
-		document_text(&page->doc,
-			      "The time a message takes: a round trip, a call, or one way a message's share of the time; "
-			      "instructions where the title says so. In brackets: where the ratio lies with 95 %% (bootstrap "
-			      "over the turns).");
+		document_text(
+			&page->doc,
+			"The time a message takes: a round trip, a call, or one way a message's share of the time; "
+			"instructions where the title says so. In brackets: where the ratio lies with 95 %% (bootstrap "
+			"over the turns).");
 }

@@ -46,10 +46,10 @@ struct record {
 	char field[RECORD_FIELDS][RECORD_TEXT];
 	double size;
 	double runs_ns[RECORD_TURNS]; /* the time of a message in each turn; an old file has but the median one */
-	unsigned int runs;            /* 0: no time was measured */
-	double time_ns;               /* the median of them; NAN */
-	bool ours;                    /* shmipc, and no rival */
-	bool limit;                   /* bare shared memory that is watched: what nothing can beat */
+	unsigned int runs;	      /* 0: no time was measured */
+	double time_ns;		      /* the median of them; NAN */
+	bool ours;		      /* shmipc, and no rival */
+	bool limit;		      /* bare shared memory that is watched: what nothing can beat */
 };
 
 struct record_file {

@@ -2,7 +2,7 @@
 #
 # What the bench's tests have in common. Sourced from the top of the tree: sets bench, and dir, a folder of the test's own.
 # shellcheck shell=bash disable=SC2034
-bench=bench/shmipc-bench
+bench=${BENCH-bench/shmipc-bench}
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 passed=0 failed=0
