@@ -17,7 +17,6 @@
 #define WIDTH 560
 #define PLOT_HEIGHT 300
 #define BAR_HEIGHT 17
-#define KEY_COLUMNS 3
 #define KEY_HEIGHT 20
 
 /* Readable on white and on black. */
@@ -79,6 +78,19 @@ void curve_add(struct curve *curve, double x, double y, const char *name)
 	point->x = x;
 	point->y = y;
 	snprintf(point->name, sizeof(point->name), "%s", name ? name : "");
+}
+
+void chart_drop_points(struct chart *chart)
+{
+	unsigned int i, kept = 0;
+
+	for (i = 0; i < chart->count; i++) {
+		if (chart->curve[i].count > 1)
+			chart->curve[kept++] = chart->curve[i];
+		else
+			free(chart->curve[i].point);
+	}
+	chart->count = kept;
 }
 
 bool chart_has(const struct chart *chart, unsigned int points)
@@ -313,9 +325,21 @@ static void write_bars(FILE *out, const struct chart *chart)
 	fprintf(out, "\n");
 }
 
+/* How many labels of the key there is room for side by side. */
+static unsigned int find_columns(const struct chart *chart)
+{
+	unsigned int i, longest = 0, columns;
+
+	for (i = 0; i < chart->count; i++)
+		longest = strlen(chart->curve[i].label) > longest ? strlen(chart->curve[i].label) : longest;
+	columns = (WIDTH - 80) / (8 * longest + 50);
+	return columns < 1 ? 1 : columns > 4 ? 4 : columns;
+}
+
 static unsigned int find_height(const struct chart *chart)
 {
-	unsigned int key = 45 + KEY_HEIGHT * ((chart->count + KEY_COLUMNS - 1) / KEY_COLUMNS);
+	unsigned int columns = find_columns(chart);
+	unsigned int key = 45 + KEY_HEIGHT * ((chart->count + columns - 1) / columns);
 
 	return key + (chart->bars ? 40 + BAR_HEIGHT * chart->count * chart->curve[0].count + 10 * chart->curve[0].count
 				  : PLOT_HEIGHT);
@@ -329,8 +353,8 @@ static void write_script(FILE *out, struct chart *chart, const char *name, const
 		fputc(*name == '-' ? '_' : *name, out);
 	fprintf(out, "'%s\n", inlined ? "" : " background '#ffffff'");
 	fprintf(out, "set output '%s'\nset grid\nset border 3\nset tics nomirror\n", path);
-	fprintf(out, "set key outside below center horizontal maxcols %d samplen 2%s\n", KEY_COLUMNS,
-		chart->bars && chart->count == 1 ? " off" : "");
+	fprintf(out, "set key outside below center horizontal Left reverse font ',13' samplen 2 maxcols %u%s\n",
+		find_columns(chart), chart->bars && chart->count == 1 ? " off" : "");
 	if (!inlined) {
 		fprintf(out, "set title ");
 		write_text(out, chart->title);

@@ -47,6 +47,9 @@ struct curve *chart_curve(struct chart *chart, const char *label);
 /* Does nothing where there is no @curve, @y is not a number, or there is a point at @x already. @name may be NULL. */
 void curve_add(struct curve *curve, double x, double y, const char *name);
 
+/* Leaves out curves of a single point. */
+void chart_drop_points(struct chart *chart);
+
 /* Is there a curve with at least @points points? */
 bool chart_has(const struct chart *chart, unsigned int points);
 

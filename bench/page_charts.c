@@ -125,6 +125,9 @@ static unsigned int draw_kind_of(struct page *page, const struct chart_kind *kin
 		curve_add(chart_curve(&chart, record_label(label, record)), place_of(kind, record),
 			  figure_of(kind, record), NULL);
 	}
+	/* A point says nothing of how something grows; a rate that was met just once does. */
+	if (kind->field != RECORD_RATE)
+		chart_drop_points(&chart);
 	if (chart_has(&chart, 2)) {
 		draw(page, &chart, kind->id, number, first, except);
 		show_commands(page, first, except);
@@ -195,10 +198,24 @@ static void add_latencies(struct chart *chart, const struct record *record)
 	}
 }
 
+/* Where the bars of @record go: NAN where some of that name are there already, from another file. */
+static double next_place(const struct chart *chart, const struct record *record)
+{
+	const struct curve *first = chart->curve;
+	char label[RECORD_SCENE];
+	unsigned int i;
+
+	record_label(label, record);
+	for (i = 0; chart->count && i < first->count; i++)
+		if (!strcmp(first->point[i].name, label))
+			return NAN;
+	return chart->count ? first->count : 0;
+}
+
 static void add_counts(struct chart *chart, const struct record *record)
 {
+	const double place = next_place(chart, record);
 	char label[RECORD_SCENE];
-	unsigned int place = chart->count ? chart->curve[0].count : 0;
 
 	record_label(label, record);
 	curve_add(chart_curve(chart, "system calls"), place, record_figure(record, "syscalls_per_msg"), label);
@@ -207,8 +224,8 @@ static void add_counts(struct chart *chart, const struct record *record)
 
 static void add_instructions(struct chart *chart, const struct record *record)
 {
+	const double place = next_place(chart, record);
 	char label[RECORD_SCENE];
-	unsigned int place = chart->count ? chart->curve[0].count : 0;
 
 	curve_add(chart_curve(chart, "instructions"), place, record_figure(record, "instructions_per_msg"),
 		  record_label(label, record));

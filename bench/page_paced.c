@@ -25,7 +25,7 @@ static void add_row(struct grid *grid, const struct record *record)
 	char text[RECORD_SCENE];
 
 	grid_add(grid, "%s", record_label(text, record));
-	grid_add(grid, "%s", record_scene(text, record, RECORD_BIT(RECORD_WORKLOAD)));
+	grid_add(grid, "%s", record_scene(text, record, RECORD_BIT(RECORD_WORKLOAD) | RECORD_BIT(RECORD_RATE)));
 	grid_add(grid, "%s", format_rate(text, offered));
 	grid_add(grid, "%s", format_rate(text, achieved));
 	grid_mark(grid, achieved < 0.95 * offered ? "bad" : NULL);

@@ -83,7 +83,9 @@ static bool is_first(const struct record *record, unsigned int except)
 /* How many times faster, or slower. */
 static const char *format_times(char *out, double ratio)
 {
-	snprintf(out, FORMAT_SIZE, "%.3g×", ratio < 1 ? 1 / ratio : ratio);
+	const double times = ratio < 1 ? 1 / ratio : ratio;
+
+	snprintf(out, FORMAT_SIZE, times < 999.5 ? "%.3g×" : "%.0f×", times);
 	return out;
 }
 
@@ -144,19 +146,39 @@ static void add_line(struct grid *grid, const struct record *first, bool socket)
 	}
 }
 
-static void add_lines(struct grid *grid, const struct record *first, bool socket)
+/* Is it one that the verdict is about: one conversation, messages one by one, all of a size? The rest is told in full. */
+static bool is_plain(const struct record *record)
 {
-	const struct record_file *file = first->file;
+	return !strcmp(record->field[RECORD_BATCH], "1") && !strcmp(record->field[RECORD_STREAMS], "1") &&
+	       !strcmp(record->field[RECORD_SESSIONS], "1") && isfinite(record->size);
+}
+
+/* Are the two rows told of under one title? */
+static bool same_title(const struct record *a, const struct record *b)
+{
+	return record_alike(a, b, VARIES) && record_file_same_host(a->file, b->file);
+}
+
+/* The lines of a title, those of all files. */
+static void add_lines(const struct page *page, struct grid *grid, const struct record *first, bool socket)
+{
+	const struct record *record = NULL;
 	char title[PAGE_LINE];
-	unsigned int i;
 
 	grid_group(grid, title_of(title, first));
-	for (i = 0; i < file->count; i++) {
-		const struct record *record = &file->record[i];
-
-		if (is_compared(record) && record_alike(first, record, VARIES) && is_first(record, SAME_ROW))
+	while ((record = page_next(page, record)))
+		if (is_compared(record) && is_plain(record) && same_title(first, record) && is_first(record, SAME_ROW))
 			add_line(grid, record, socket);
-	}
+}
+
+static bool has_title(const struct page *page, const struct record *record)
+{
+	const struct record *other = NULL;
+
+	while ((other = page_next(page, other)) != record)
+		if (is_compared(other) && is_plain(other) && same_title(other, record))
+			return true;
+	return false;
 }
 
 /* The first row of the next group, of those that are alike but for who it is and the size; NULL after the last. */
@@ -179,7 +201,8 @@ static void show_verdict(struct page *page, bool socket)
 
 	grid_init(&grid, heads[socket], 4, ~0u);
 	while ((first = next_group(page, first)))
-		add_lines(&grid, first, socket);
+		if (is_plain(first) && !has_title(page, first))
+			add_lines(page, &grid, first, socket);
 	document_grid(&page->doc, &grid);
 	grid_free(&grid);
 }

@@ -95,9 +95,9 @@ static void name_size(struct record *record)
 	const char *mix = text_of(record->row, "mix");
 	char size[FORMAT_SIZE];
 
-	record->size = record_figure(record, "size");
+	record->size = *mix ? NAN : record_figure(record, "size");
 	if (*mix)
-		append(record->field[RECORD_SIZE], RECORD_TEXT, "%s", mix);
+		append(record->field[RECORD_SIZE], RECORD_TEXT, "mix %s", mix);
 	else if (record->size >= 1 && record->size < 1e15)
 		append(record->field[RECORD_SIZE], RECORD_TEXT, "%s", format_size(size, record->size));
 }

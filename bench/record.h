@@ -44,7 +44,7 @@ struct record {
 	const struct record_file *file;
 	const struct json_t *row;
 	char field[RECORD_FIELDS][RECORD_TEXT];
-	double size;
+	double size; /* NAN: none, or mixed */
 	double runs_ns[RECORD_TURNS]; /* the time of a message in each turn; an old file has but the median one */
 	unsigned int runs;	      /* 0: no time was measured */
 	double time_ns;		      /* the median of them; NAN */
