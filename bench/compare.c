@@ -72,11 +72,11 @@ static void compare_times(struct comparison *c, const struct record *before, con
 	if (noise.known)
 		printf(" (%.3f to %.3f)", noise.low, noise.high);
 	c->unsure += far && !noise.known;
-	printf("  %s\n", worse		     ? "SLOWER" :
-			 better		     ? "faster" :
-			 !far		     ? "as before" :
-			 noise.known	     ? "not beyond the noise" :
-					       "noise unknown: fewer than 3 turns");
+	printf("  %s\n", worse	       ? "SLOWER"
+			 : better      ? "faster"
+			 : !far	       ? "as before"
+			 : noise.known ? "not beyond the noise"
+				       : "noise unknown: fewer than 3 turns");
 }
 
 /* Is what @row counts the same on every run? Where sides take turns, and each sleeps, or none does. */
@@ -126,7 +126,8 @@ static void compare_rows(struct comparison *c, const struct record *before, cons
 	if (counts_exactly(after) && same_counter(before, after))
 		compare_counts(c, before, after, "syscalls_per_msg", "system calls", EXACT, CALLS);
 	if (c->before.instructions == c->after.instructions)
-		compare_counts(c, before, after, "instructions_per_msg", "instructions", clocked ? EXACT : c->threshold, 0);
+		compare_counts(c, before, after, "instructions_per_msg", "instructions", clocked ? EXACT : c->threshold,
+			       0);
 }
 
 static void print_lonely(const struct record *row, const char *path)
@@ -162,8 +163,8 @@ static void print_hosts(const struct comparison *c)
 		return;
 	fprintf(stderr, "shmipc-bench: WARNING: the files come from different hosts: what differs may be the host\n");
 	for (i = 0; i < 2; i++)
-		fprintf(stderr, "    %s: %s %s, %s, %u processors%s%s\n", file[i]->path, file[i]->kernel, file[i]->machine,
-			file[i]->cpu, file[i]->cpus, file[i]->emulated ? ", EMULATED" : "",
+		fprintf(stderr, "    %s: %s %s, %s, %u processors%s%s\n", file[i]->path, file[i]->kernel,
+			file[i]->machine, file[i]->cpu, file[i]->cpus, file[i]->emulated ? ", EMULATED" : "",
 			file[i]->instructions ? ", instruction clock" : "");
 }
 

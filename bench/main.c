@@ -500,6 +500,8 @@ int main(int argc, char **argv)
 		return vector_main(argc - 1, argv + 1);
 	if (!strcmp(command, "ratio"))
 		return ratio_main(argc - 1, argv + 1);
+	if (!strcmp(command, "report"))
+		return page_main(argc - 1, argv + 1);
 	if (!strcmp(command, "compare"))
 		return compare_main(argc - 1, argv + 1);
 	if (!strcmp(command, "--help") || !strcmp(command, "-h") || !strcmp(command, "help"))

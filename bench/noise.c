@@ -62,8 +62,7 @@ struct noise noise_compare(const double *times, unsigned int count, const double
 
 	for (i = 0; paired && i < count; i++)
 		pair[i] = times[i] / base[i];
-	noise.ratio = paired ? noise_median(pair, count)
-			     : noise_median(times, count) / noise_median(base, base_count);
+	noise.ratio = paired ? noise_median(pair, count) : noise_median(times, count) / noise_median(base, base_count);
 	noise.low = noise.high = noise.ratio;
 	if (!noise.known)
 		return noise;

@@ -61,6 +61,8 @@ void options_help(FILE *out)
 	fprintf(out,
 		"usage: shmipc-bench WORKLOAD [OPTION…]     measure, with two processes of its own\n"
 		"       shmipc-bench vector --help               many processes to one: its own options\n"
+		"       shmipc-bench report [-o FILE] [--svg DIR] [--markdown] FILE…   one page of HTML from JSON files\n"
+		"       shmipc-bench compare [--threshold PERCENT] BEFORE AFTER   what has changed; exit status 1: for worse\n"
 		"       shmipc-bench ratio [--base NAME] FILE…   one transport against another, from JSON files\n"
 		"       shmipc-bench plot [--svg FILE] [--png FILE] [--text] FILE…   latency by size, with gnuplot\n"
 		"       shmipc-bench --list | --help | --version\n\n"

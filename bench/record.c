@@ -16,22 +16,14 @@
 static const struct {
 	const char *name, *usual;
 } fields[RECORD_FIELDS] = {
-	[RECORD_WORKLOAD] = { "workload", "" },
-	[RECORD_SYNC] = { "sync", "" },
-	[RECORD_CPUS] = { "cpus", "" },
-	[RECORD_TOUCH] = { "touch", "all" },
-	[RECORD_BATCH] = { "batch", "1" },
-	[RECORD_STREAMS] = { "streams", "1" },
-	[RECORD_THREADS] = { "threads", "1,1" },
-	[RECORD_SESSIONS] = { "sessions", "1" },
-	[RECORD_BUSY] = { "busy", "no" },
-	[RECORD_LOAD] = { "load", "0" },
-	[RECORD_RATE] = { "rate_per_s", "" },
-	[RECORD_ARRIVALS] = { "arrivals", "" },
-	[RECORD_BURST] = { "burst", "" },
-	[RECORD_INTERVAL] = { "interval_ns", "" },
-	[RECORD_PRODUCERS] = { "producers", "" },
-	[RECORD_MESSAGES] = { "messages", "" },
+	[RECORD_WORKLOAD] = { "workload", "" },	  [RECORD_SYNC] = { "sync", "" },
+	[RECORD_CPUS] = { "cpus", "" },		  [RECORD_TOUCH] = { "touch", "all" },
+	[RECORD_BATCH] = { "batch", "1" },	  [RECORD_STREAMS] = { "streams", "1" },
+	[RECORD_THREADS] = { "threads", "1,1" },  [RECORD_SESSIONS] = { "sessions", "1" },
+	[RECORD_BUSY] = { "busy", "no" },	  [RECORD_LOAD] = { "load", "0" },
+	[RECORD_RATE] = { "rate_per_s", "" },	  [RECORD_ARRIVALS] = { "arrivals", "uniform" },
+	[RECORD_BURST] = { "burst", "" },	  [RECORD_INTERVAL] = { "interval_ns", "" },
+	[RECORD_PRODUCERS] = { "producers", "" }, [RECORD_MESSAGES] = { "messages", "" },
 };
 
 static const char *text_of(const json_t *object, const char *name)
@@ -103,9 +95,9 @@ static void name_size(struct record *record)
 	const char *mix = text_of(record->row, "mix");
 	char size[FORMAT_SIZE];
 
-	record->size = record_figure(record, "size");
+	record->size = *mix ? NAN : record_figure(record, "size");
 	if (*mix)
-		append(record->field[RECORD_SIZE], RECORD_TEXT, "%s", mix);
+		append(record->field[RECORD_SIZE], RECORD_TEXT, "mix %s", mix);
 	else if (record->size >= 1 && record->size < 1e15)
 		append(record->field[RECORD_SIZE], RECORD_TEXT, "%s", format_size(size, record->size));
 }
@@ -127,9 +119,9 @@ static void read_runs(struct record *record)
 	double only;
 	size_t i;
 
-	json_array_foreach(runs, i, run)
-		if (record->runs < RECORD_TURNS && json_is_number(run) && json_number_value(run) > 0)
-			record->runs_ns[record->runs++] = json_number_value(run);
+	json_array_foreach(runs, i,
+			   run) if (record->runs < RECORD_TURNS && json_is_number(run) && json_number_value(run) > 0)
+		record->runs_ns[record->runs++] = json_number_value(run);
 	only = record->runs ? NAN : only_time(record);
 	if (only > 0)
 		record->runs_ns[record->runs++] = only;
@@ -208,7 +200,8 @@ int record_file_load(struct record_file *file, const char *path)
 	if (!r)
 		r = read_rows(file, json_object_get(file->json, "rows"));
 	if (r) {
-		fprintf(stderr, "shmipc-bench: %s: %s\n", path, r == -EINVAL ? "not a file of shmipc-bench" : strerror(-r));
+		fprintf(stderr, "shmipc-bench: %s: %s\n", path,
+			r == -EINVAL ? "not a file of shmipc-bench" : strerror(-r));
 		record_file_free(file);
 	}
 	return r;
@@ -271,12 +264,16 @@ static void append_scene(char *out, const struct record *record, unsigned int i)
 	};
 	const char *value = record->field[i], *before = *out ? ", " : "";
 
+	if (i == RECORD_LOAD && !strcmp(record->field[RECORD_BUSY], "yes"))
+		return;
 	if (!*value || (fields[i].usual && !strcmp(value, fields[i].usual)))
 		return;
 	append(out, RECORD_SCENE, "%s", before);
 	if (i == RECORD_CPUS)
-		append(out, RECORD_SCENE, "%s", !strcmp(value, "same") ? "one processor" :
-				       !strcmp(value, "different") ? "two processors" : "any processors");
+		append(out, RECORD_SCENE, "%s",
+		       !strcmp(value, "same")	     ? "one processor"
+		       : !strcmp(value, "different") ? "two processors"
+						     : "any processors");
 	else if (words[i])
 		append(out, RECORD_SCENE, words[i], value);
 }

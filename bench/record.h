@@ -12,7 +12,7 @@ struct json_t;
  */
 
 #define RECORD_TURNS 99
-#define RECORD_TEXT 40
+#define RECORD_TEXT 64
 #define RECORD_SCENE 256
 
 /* What tells a row from the others, as text. What an older file does not have is as it was when it was written. */
@@ -44,12 +44,12 @@ struct record {
 	const struct record_file *file;
 	const struct json_t *row;
 	char field[RECORD_FIELDS][RECORD_TEXT];
-	double size;
+	double size; /* NAN: none, or mixed */
 	double runs_ns[RECORD_TURNS]; /* the time of a message in each turn; an old file has but the median one */
-	unsigned int runs;            /* 0: no time was measured */
-	double time_ns;               /* the median of them; NAN */
-	bool ours;                    /* shmipc, and no rival */
-	bool limit;                   /* bare shared memory that is watched: what nothing can beat */
+	unsigned int runs;	      /* 0: no time was measured */
+	double time_ns;		      /* the median of them; NAN */
+	bool ours;		      /* shmipc, and no rival */
+	bool limit;		      /* bare shared memory that is watched: what nothing can beat */
 };
 
 struct record_file {
