@@ -18,7 +18,8 @@ void progress_begin(unsigned int rows, unsigned int turns)
 	progress.rows = rows;
 	progress.turns = turns;
 	progress.begin_ns = ticks_monotonic_ns();
-	progress.terminal = isatty(STDERR_FILENO);
+	/* Where instructions are the measure, those that write to the terminal are not to be among them. */
+	progress.terminal = isatty(STDERR_FILENO) && !ticks_clock.instructions;
 }
 
 /* The rest takes as long as what was done took, run by run; nobody knows before the first one is done. */

@@ -78,14 +78,15 @@ void worker_disconnect(struct worker *w, struct end *end)
 
 int worker_put(struct worker *w, uint64_t number, unsigned int flags)
 {
+	size_t size = worker_size(w, number);
 	void *buf;
-	int rc = worker_begin(w, number, &buf);
+	int rc = worker_begin(w, number, size, &buf);
 
 	if (rc)
 		return rc;
 	if (w->plan->touch)
-		touch_fill(buf, worker_size(w, number), worker_base(w, number, w->end->side));
-	return worker_send(w, number, flags);
+		touch_fill(buf, size, worker_base(w, number, w->end->side));
+	return worker_send(w, number, size, flags);
 }
 
 int worker_get(struct worker *w, uint64_t number)

@@ -113,7 +113,9 @@ static inline uint64_t worker_base(const struct worker *w, uint64_t number, int 
 /* The bytes of message @number, of either side, on the stream in use. */
 static inline size_t worker_size(const struct worker *w, uint64_t number)
 {
-	return w->plan->mix ? mix_size(w->plan->mix, number + ((uint64_t)w->end->stream << 40)) : w->plan->size;
+	if (__builtin_expect(!w->plan->mix, 1))
+		return w->plan->size;
+	return mix_size(w->plan->mix, number + ((uint64_t)w->end->stream << 40));
 }
 
 /* When the schedule begins. Side 1 may ask once it has received something. */
@@ -122,17 +124,17 @@ static inline uint64_t worker_began(const struct worker *w)
 	return __atomic_load_n(w->began, __ATOMIC_ACQUIRE);
 }
 
-/* Room for a message in *@buf. */
-static inline int worker_begin(struct worker *w, uint64_t number, void **buf)
+/* Room for a message of @size bytes in *@buf. */
+static inline int worker_begin(struct worker *w, uint64_t number, size_t size, void **buf)
 {
-	int rc = w->plan->transport->begin(w->end, worker_size(w, number), buf);
+	int rc = w->plan->transport->begin(w->end, size, buf);
 
 	return rc ? worker_fail(w, rc, "waiting for room", number) : 0;
 }
 
-static inline int worker_send(struct worker *w, uint64_t number, unsigned int flags)
+static inline int worker_send(struct worker *w, uint64_t number, size_t size, unsigned int flags)
 {
-	int rc = w->plan->transport->send(w->end, worker_size(w, number), flags);
+	int rc = w->plan->transport->send(w->end, size, flags);
 
 	return rc ? worker_fail(w, rc, "sending", number) : 0;
 }
@@ -140,14 +142,14 @@ static inline int worker_send(struct worker *w, uint64_t number, unsigned int fl
 /* The next message in *@buf, of the right length, to be given back with worker_done(). */
 static inline int worker_receive(struct worker *w, uint64_t number, const void **buf)
 {
-	size_t len;
+	size_t size = worker_size(w, number), len;
 	int rc;
 
-	w->end->expected = worker_size(w, number);
+	w->end->expected = size;
 	rc = w->plan->transport->receive(w->end, buf, &len);
 	if (rc)
 		return worker_fail(w, rc, "receiving", number);
-	return len == w->end->expected ? 0 : worker_fail(w, -EBADMSG, "receiving: wrong length", number);
+	return len == size ? 0 : worker_fail(w, -EBADMSG, "receiving: wrong length", number);
 }
 
 static inline int worker_done(struct worker *w, uint64_t number)

@@ -14,30 +14,32 @@
 
 #define STAMP_EVERY 64
 
-static bool is_stamped(const struct worker *w, uint64_t number)
+static bool is_stamped(uint64_t number, size_t size)
 {
-	return number % STAMP_EVERY == 0 && worker_size(w, number) >= 2 * sizeof(uint64_t);
+	return number % STAMP_EVERY == 0 && size >= 2 * sizeof(uint64_t);
 }
 
 /* Messages @first to @first + @count - 1 of the stream in use, published together. */
 static int send_group(struct worker *w, uint64_t first, uint64_t count)
 {
 	uint64_t number, now;
+	size_t size;
 	void *buf;
 	int rc;
 
 	for (number = first; number < first + count; number++) {
-		rc = worker_begin(w, number, &buf);
+		size = worker_size(w, number);
+		rc = worker_begin(w, number, size, &buf);
 		if (rc)
 			return rc;
 		if (w->plan->touch) {
-			touch_fill(buf, worker_size(w, number), worker_base(w, number, 0));
-			if (is_stamped(w, number)) {
+			touch_fill(buf, size, worker_base(w, number, 0));
+			if (is_stamped(number, size)) {
 				now = ticks_now();
 				memcpy(buf, &now, sizeof(now));
 			}
 		}
-		rc = worker_send(w, number, number + 1 < first + count ? SEND_MORE : 0);
+		rc = worker_send(w, number, size, number + 1 < first + count ? SEND_MORE : 0);
 		if (rc)
 			return rc;
 	}
@@ -68,7 +70,7 @@ static int receive_group(struct worker *w, uint64_t first, uint64_t count, bool 
 		rc = worker_receive(w, number, &buf);
 		if (rc)
 			return rc;
-		if (w->plan->touch && is_stamped(w, number))
+		if (w->plan->touch && is_stamped(number, w->end->expected))
 			good = check_stamped(w, buf, number, measure);
 		else if (w->plan->touch)
 			good = touch_check(buf, w->end->expected, worker_base(w, number, 0));
