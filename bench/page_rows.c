@@ -104,7 +104,7 @@ static void show_file(struct page *page, const struct record_file *file)
 	document_heading(&page->doc, page_host(host, file));
 	if (*file->command)
 		document_code(&page->doc, file->command);
-	grid_init(&grid, head, sizeof(head) / sizeof(head[0]), 1 << 0 | 1 << 1 | 1 << 3 | 1 << 5);
+	grid_init(&grid, head, sizeof(head) / sizeof(head[0]), 1 << 0 | 1 << 1 | 1 << 3);
 	for (i = 0; i < file->count; i++)
 		if (!is_idle(&file->record[i]))
 			add_row(&grid, &file->record[i]);
@@ -166,7 +166,7 @@ static void show_connections(struct page *page, const struct record_file *file)
 	unsigned int i;
 
 	grid_init(&idle, idle_head, sizeof(idle_head) / sizeof(idle_head[0]), 1 << 0);
-	grid_init(&opening, opening_head, sizeof(opening_head) / sizeof(opening_head[0]), 1 << 0 | 1 << 1 | 1 << 3);
+	grid_init(&opening, opening_head, sizeof(opening_head) / sizeof(opening_head[0]), 1 << 0 | 1 << 1);
 	for (i = 0; i < file->count; i++) {
 		if (is_idle(&file->record[i]))
 			add_idle(&idle, &file->record[i]);

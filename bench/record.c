@@ -258,17 +258,20 @@ static void append_scene(char *out, const struct record *record, unsigned int i)
 		[RECORD_RATE] = "%s a second",
 		[RECORD_ARRIVALS] = "%s arrivals",
 		[RECORD_BURST] = "bursts of %s",
-		[RECORD_INTERVAL] = "one in %s ns",
+		[RECORD_INTERVAL] = "one in %s",
 		[RECORD_PRODUCERS] = "%s producers",
 		[RECORD_MESSAGES] = "%s messages",
 	};
 	const char *value = record->field[i], *before = *out ? ", " : "";
+	char time[FORMAT_SIZE];
 
 	if (i == RECORD_LOAD && !strcmp(record->field[RECORD_BUSY], "yes"))
 		return;
 	if (!*value || (fields[i].usual && !strcmp(value, fields[i].usual)))
 		return;
 	append(out, RECORD_SCENE, "%s", before);
+	if (i == RECORD_INTERVAL)
+		value = format_time(time, strtod(value, NULL));
 	if (i == RECORD_CPUS)
 		append(out, RECORD_SCENE, "%s",
 		       !strcmp(value, "same")	     ? "one processor"
