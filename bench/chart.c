@@ -63,7 +63,8 @@ void curve_add(struct curve *curve, double x, double y, const char *name)
 	struct curve_point *point;
 	unsigned int i;
 
-	if (!curve || !isfinite(x) || !isfinite(y) || y < 0)
+	/* Beyond these limits are no figures, and axes would have no end. */
+	if (!curve || !(x >= 0 && x < 1e24) || !(y == 0 || (y > 1e-12 && y < 1e24)))
 		return;
 	for (i = 0; i < curve->count; i++)
 		if (curve->point[i].x == x)

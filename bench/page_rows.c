@@ -12,10 +12,16 @@
 
 const char *page_host(char *out, const struct record_file *file)
 {
-	snprintf(out, PAGE_LINE, "%s %s, %s, %u processor%s%s%s%s%s%s", file->kernel, file->machine, file->cpu,
-		 file->cpus, file->cpus == 1 ? "" : "s", *file->hypervisor ? ", hypervisor " : "", file->hypervisor,
-		 file->emulated ? ", EMULATED" : "", file->instructions ? ", clock counts instructions" : "",
-		 *file->module ? ", module loaded" : "");
+	int size;
+
+	size = snprintf(out, PAGE_LINE, "%s %s, %s, %u processor%s%s%s%s%s%s", file->kernel, file->machine, file->cpu,
+			file->cpus, file->cpus == 1 ? "" : "s", *file->hypervisor ? ", hypervisor " : "",
+			file->hypervisor, file->emulated ? ", EMULATED" : "",
+			file->instructions ? ", clock counts instructions" : "",
+			*file->module ? ", module loaded" : "");
+	/* What does not fit must not end within a character. */
+	for (size = size < PAGE_LINE ? 0 : PAGE_LINE - 1; size > 0 && out[size - 1] & 0x80; size--)
+		out[size - 1] = '\0';
 	return out;
 }
 

@@ -106,6 +106,8 @@ static void add_size(char cell[3][PAGE_LINE], const struct record *record, const
 
 	out = cell[where];
 	used = strlen(out);
+	if (used > PAGE_LINE - 3 * RECORD_TEXT)
+		return;
 	snprintf(out + used, PAGE_LINE - used, "%s%s" NO_BREAK "(%s%s%s%s)", used ? ", " : "", record_size(record),
 		 format_times(times, noise.ratio), named ? "," NO_BREAK : "", named ? rival->field[RECORD_WHAT] : "",
 		 noise.known ? "" : "," NO_BREAK "one" NO_BREAK "turn");

@@ -100,6 +100,8 @@ static void name_size(struct record *record)
 		append(record->field[RECORD_SIZE], RECORD_TEXT, "mix %s", mix);
 	else if (record->size >= 1 && record->size < 1e15)
 		append(record->field[RECORD_SIZE], RECORD_TEXT, "%s", format_size(size, record->size));
+	else
+		record->size = NAN;
 }
 
 /* The one time that a file has which does not know of turns. */
