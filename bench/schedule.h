@@ -22,8 +22,9 @@ struct schedule {
 struct pacing {
 	uint64_t offered_ticks; /* from the beginning of the schedule until one after its last time */
 	uint64_t done_ticks;    /* from there until the last message was through */
-	uint64_t spun_ticks;    /* processor time spent looking at the clock */
-	uint64_t sleeps;        /* until a time was near */
+	uint64_t cpu_ns;        /* processor time that waiting for a time took */
+	uint64_t sleeps;        /* until it was near */
+	uint64_t syscalls;
 	struct histogram late;  /* how long after a time that it had waited for this side was ready */
 };
 
