@@ -23,11 +23,10 @@
 /* Between two looks at the clock that are further apart, something else had the processor. */
 #define LOOK_NS 2000
 
-void schedule_start(struct schedule *s, const struct plan *plan, uint64_t begin, double first, double gap)
+void schedule_start(struct schedule *s, const struct plan *plan, uint64_t began, double first, double gap)
 {
 	memset(s, 0, sizeof(*s));
-	s->begin = begin;
-	s->next = first * 1e9 * ticks_clock.per_ns;
+	s->begin = began + (uint64_t)(first * 1e9 * ticks_clock.per_ns);
 	s->gap = gap * 1e9 * ticks_clock.per_ns;
 	s->poisson = plan->poisson;
 	s->random = (uint64_t)(first * 1e12) * 2 + 1;
