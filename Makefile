@@ -60,7 +60,7 @@ install:
 
 install: bench-build
 
-test-programs: unit-programs stress-programs kselftest-programs ctl-programs
+test-programs: unit-programs stress-programs kselftest-programs ctl-programs bench-programs
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)

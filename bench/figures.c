@@ -168,7 +168,7 @@ void figures_from_run(struct row *row, const struct run *run)
 	row->syscalls_by = isnan(row->syscalls_per_msg) ? NULL : "transport";
 	set_switches(row, run);
 	row->cpu_ns_per_msg =
-		per_message_less(a->cpu_ns, b->cpu_ns, ticks_to_ns(run->side[0].pacing.spun_ticks), count);
+		per_message_less(a->cpu_ns, b->cpu_ns, run->side[0].pacing.cpu_ns, count);
 	row->faults_per_msg = per_message(a->faults, b->faults, count);
 	set_memory(row, run);
 	row->instructions_per_msg = clocked_instructions(row, run);
@@ -180,16 +180,16 @@ void figures_from_run(struct row *row, const struct run *run)
 void figures_set_counted(struct row *row, const struct plan *plan, const struct run *run, enum probe_mode mode)
 {
 	const struct probe_result *a = &run->side[0].spent, *b = &run->side[1].spent;
-	const uint64_t sleeps = run->side[0].pacing.sleeps;
+	const uint64_t pacing = run->side[0].pacing.syscalls;
 
 	if (mode == PROBE_INSTRUCTIONS) {
 		row->instructions_per_msg = per_message(a->instructions, b->instructions, plan->count);
 		return;
 	}
 	if (mode == PROBE_PTRACE)
-		row->syscalls_per_msg = per_message_less(run->traced_syscalls, 0, sleeps, plan->count);
+		row->syscalls_per_msg = per_message_less(run->traced_syscalls, 0, pacing, plan->count);
 	else
-		row->syscalls_per_msg = per_message_less(a->syscalls, b->syscalls, sleeps, plan->count);
+		row->syscalls_per_msg = per_message_less(a->syscalls, b->syscalls, pacing, plan->count);
 	row->syscalls_by = isnan(row->syscalls_per_msg) ? NULL : mode == PROBE_PTRACE ? "ptrace" : "tracepoint";
 }
 

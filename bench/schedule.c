@@ -18,14 +18,15 @@
 /* More than a timer's slack and a wake-up take. */
 #define MARGIN_NS 150000
 
+#define SLEEP_CALLS 3
+
 /* Between two looks at the clock that are further apart, something else had the processor. */
 #define LOOK_NS 2000
 
-void schedule_start(struct schedule *s, const struct plan *plan, uint64_t begin, double first, double gap)
+void schedule_start(struct schedule *s, const struct plan *plan, uint64_t began, double first, double gap)
 {
 	memset(s, 0, sizeof(*s));
-	s->begin = begin;
-	s->next = first * 1e9 * ticks_clock.per_ns;
+	s->begin = began + (uint64_t)(first * 1e9 * ticks_clock.per_ns);
 	s->gap = gap * 1e9 * ticks_clock.per_ns;
 	s->poisson = plan->poisson;
 	s->random = (uint64_t)(first * 1e12) * 2 + 1;
@@ -46,14 +47,25 @@ uint64_t schedule_next(struct schedule *s)
 	return due;
 }
 
-static void sleep_ns(uint64_t ns)
+static uint64_t read_cpu_ns(void)
 {
-	const struct timespec ts = { .tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000 };
+	struct timespec ts;
 
-	clock_nanosleep(CLOCK_MONOTONIC, 0, &ts, NULL);
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
 }
 
-/* Returns the processor time that it took. */
+/* Returns the processor time that it took. Makes SLEEP_CALLS system calls. */
+static uint64_t sleep_ns(uint64_t ns)
+{
+	const struct timespec ts = { .tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000 };
+	uint64_t before = read_cpu_ns();
+
+	clock_nanosleep(CLOCK_MONOTONIC, 0, &ts, NULL);
+	return read_cpu_ns() - before;
+}
+
+/* Returns the processor time that it took, in ticks. To ask the kernel for it would make it late. */
 static uint64_t watch_clock(uint64_t due)
 {
 	const uint64_t look = LOOK_NS * ticks_clock.per_ns;
@@ -70,19 +82,22 @@ static uint64_t watch_clock(uint64_t due)
 
 void schedule_wait(uint64_t due, struct pacing *pacing)
 {
-	uint64_t now = ticks_now(), spun;
+	uint64_t now = ticks_now(), cpu_ns = 0;
+	bool sleeps;
 	double left;
 
 	if (now >= due)
 		return;
 	left = ticks_to_ns(due - now);
-	if (left > MARGIN_NS)
-		sleep_ns(left - MARGIN_NS);
-	spun = watch_clock(due);
+	sleeps = left > MARGIN_NS;
+	if (sleeps)
+		cpu_ns = sleep_ns(left - MARGIN_NS);
+	cpu_ns += ticks_to_ns(watch_clock(due));
 	if (!pacing)
 		return;
-	pacing->sleeps += left > MARGIN_NS;
-	pacing->spun_ticks += spun;
+	pacing->cpu_ns += cpu_ns;
+	pacing->sleeps += sleeps;
+	pacing->syscalls += sleeps ? SLEEP_CALLS : 0;
 	histogram_record(&pacing->late, ticks_now() - due);
 }
 
@@ -98,7 +113,8 @@ void pacing_merge(struct pacing *into, const struct pacing *from)
 		into->offered_ticks = from->offered_ticks;
 	if (from->done_ticks > into->done_ticks)
 		into->done_ticks = from->done_ticks;
-	into->spun_ticks += from->spun_ticks;
+	into->cpu_ns += from->cpu_ns;
 	into->sleeps += from->sleeps;
+	into->syscalls += from->syscalls;
 	histogram_merge(&into->late, &from->late);
 }

@@ -13,22 +13,23 @@
  */
 struct schedule {
 	double next, gap; /* ticks after begin */
-	uint64_t begin;   /* in ticks */
+	uint64_t begin;   /* when the first one is due, in ticks */
 	uint64_t random;
 	bool poisson;
 };
 
 /* How a side kept to a schedule while it was measured. */
 struct pacing {
-	uint64_t offered_ticks; /* from the beginning of the schedule until one after its last time */
+	uint64_t offered_ticks; /* from the first time of the schedule until one after the last */
 	uint64_t done_ticks;    /* from there until the last message was through */
-	uint64_t spun_ticks;    /* processor time spent looking at the clock */
-	uint64_t sleeps;        /* until a time was near */
+	uint64_t cpu_ns;        /* processor time that waiting for a time took */
+	uint64_t sleeps;        /* until it was near */
+	uint64_t syscalls;
 	struct histogram late;  /* how long after a time that it had waited for this side was ready */
 };
 
-/* From @begin on, the first one @first after it, @gap apart, or apart on average; both in seconds. */
-void schedule_start(struct schedule *s, const struct plan *plan, uint64_t begin, double first, double gap);
+/* The first one is due @first after @began, the rest @gap apart, or apart on average; both in seconds. */
+void schedule_start(struct schedule *s, const struct plan *plan, uint64_t began, double first, double gap);
 
 /* When the next one is due, in ticks. */
 uint64_t schedule_next(struct schedule *s);

@@ -18,6 +18,9 @@ prints() { # PATTERN ARGUMENTS…: runs, and prints a line like that
 	[ "$status" = 0 ] && grep -qe "$pattern" "$dir/table"
 }
 
+check "sizes are mixed as their weights say" "${BUILD:-build}"/tests/bench/mix
+check "what is due is due in time, and waiting for it is booked" "${BUILD:-build}"/tests/bench/schedule
+
 # io_uring is there, or it is said why not.
 if "$bench" --list | grep -q '^  uds-uring .*(not here'; then
 	check "what the kernel refuses is refused by name, with the reason" \
