@@ -25,8 +25,8 @@ static const char *const colours[] = { "#2f81f7", "#e8590c", "#2da44e", "#a371f7
 #define COLOURS ((unsigned int)(sizeof(colours) / sizeof(colours[0])))
 
 /* What most reports have keeps its colour from chart to chart. */
-static const char *const usual[] = { "memfd adaptive", "uds", "doorbell adaptive", "memfd demand", "futex", "eventfd",
-				     "pipe",	       "spin" };
+static const char *const usual[] = { "memfd adaptive", "uds",   "doorbell adaptive",     "memfd demand",
+				     "futex",	       "pipe", "memfd stream adaptive", "spin" };
 
 void chart_free(struct chart *chart)
 {
