@@ -254,7 +254,7 @@ static int run_row(struct bench *b, struct row *row)
 	return rc;
 }
 
-/* As many messages as a second brings, or as many as get through in a second where that is less: a short run tells. */
+/* As many messages as a second brings, or as get through in a second where that is less: a short run tells. */
 static int choose_paced_count(struct bench *b, struct row *row)
 {
 	double trial = fmin(fmax(row->plan.rate / 20, COUNT_LEAST), PACED_TRIAL), count;
@@ -262,6 +262,10 @@ static int choose_paced_count(struct bench *b, struct row *row)
 	int rc;
 
 	set_count(&tried.plan, trial);
+	if (tried.plan.count >= row->plan.rate * PACED_SECONDS) {
+		row->plan = tried.plan;
+		return 0;
+	}
 	rc = run_row(b, &tried);
 	if (rc)
 		return rc;
