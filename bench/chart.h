@@ -44,7 +44,7 @@ void chart_free(struct chart *chart);
 /* The curve named @label, a new one if need be; NULL when there are too many. Valid until the next call. */
 struct curve *chart_curve(struct chart *chart, const char *label);
 
-/* Does nothing where there is no @curve, @y is not a number, or there is a point at @x already. @name may be NULL. */
+/* Does nothing where there is no @curve, @y is no figure that can be shown, or there is a point at @x already. @name may be NULL. */
 void curve_add(struct curve *curve, double x, double y, const char *name);
 
 /* Leaves out curves of a single point. */

@@ -123,6 +123,8 @@ static void compare_rows(struct comparison *c, const struct record *before, cons
 	/* Of an emulated processor, times say nothing. */
 	if (before->runs && after->runs && !c->before.emulated && !c->after.emulated)
 		compare_times(c, before, after);
+	if (!before->runs != !after->runs)
+		printf("    time          measured in one of them only\n");
 	if (counts_exactly(after) && same_counter(before, after))
 		compare_counts(c, before, after, "syscalls_per_msg", "system calls", EXACT, CALLS);
 	if (c->before.instructions == c->after.instructions)

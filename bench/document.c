@@ -63,6 +63,10 @@ static const char style[] =
 	"figure h3{margin:.6rem 0 .1rem}\nfigcaption{font-size:.82rem;color:var(--dim);margin-top:.2rem}\n"
 	"svg [stroke=black]{stroke:var(--ink)}\nsvg [fill=black]{fill:var(--ink)}\n"
 	"svg [stroke=gray]{stroke:var(--line)}\n"
+	"@media(max-width:36rem){.stacked,.stacked tbody,.stacked tr,.stacked td,.stacked th{display:block}\n"
+	".stacked th:not(:first-child),.stacked td:empty{display:none}\n"
+	".stacked td.text,.stacked th{border:0;padding:.05rem 0;min-width:0}\n.stacked tr{padding:.25rem 0}\n"
+	".stacked td[data-head]::before{content:attr(data-head);color:var(--dim);font-weight:400}}\n"
 	"footer{margin:3rem 0 1rem;font-size:.82rem;color:var(--dim)}\n";
 
 int document_begin(struct document *doc)
@@ -231,6 +235,25 @@ static bool is_wordy(const struct grid *grid, unsigned int column)
 	return grid->words >> column & 1;
 }
 
+/* A table of nothing but words: on a narrow screen its cells stand below each other, each with its column's name. */
+static bool is_stacked(const struct grid *grid)
+{
+	return grid->words == ~0u;
+}
+
+static void write_html_cell(struct document *doc, const struct grid *grid, unsigned int row, unsigned int column)
+{
+	const struct grid_cell *cell = grid_at(grid, row, column);
+
+	fprintf(doc->out, "<td class=\"%s%s%s\"", is_wordy(grid, column) ? "text" : "figure", cell->mark ? " " : "",
+		cell->mark ? cell->mark : "");
+	if (is_stacked(grid) && column)
+		fprintf(doc->out, " data-head=\"%s \"", grid->head[column]);
+	fprintf(doc->out, ">");
+	write_text(doc, cell->text);
+	fprintf(doc->out, "</td>");
+}
+
 static void write_html_row(struct document *doc, const struct grid *grid, unsigned int row)
 {
 	unsigned int column;
@@ -242,16 +265,9 @@ static void write_html_row(struct document *doc, const struct grid *grid, unsign
 		return;
 	}
 	fprintf(doc->out, "<tr>");
-	for (column = 0; column < grid->columns; column++) {
-		const struct grid_cell *cell = grid_at(grid, row, column);
-
-		if (grid_column_is_empty(grid, column))
-			continue;
-		fprintf(doc->out, "<td class=\"%s%s%s\">", is_wordy(grid, column) ? "text" : "figure",
-			cell->mark ? " " : "", cell->mark ? cell->mark : "");
-		write_text(doc, cell->text);
-		fprintf(doc->out, "</td>");
-	}
+	for (column = 0; column < grid->columns; column++)
+		if (!grid_column_is_empty(grid, column))
+			write_html_cell(doc, grid, row, column);
 	fprintf(doc->out, "</tr>\n");
 }
 
@@ -259,7 +275,8 @@ static void write_html_grid(struct document *doc, const struct grid *grid)
 {
 	unsigned int i;
 
-	fprintf(doc->out, "<div class=\"scroll\" tabindex=\"0\"><table>\n<thead><tr>");
+	fprintf(doc->out, "<div class=\"scroll\" tabindex=\"0\"><table%s>\n<thead><tr>",
+		is_stacked(grid) ? " class=\"stacked\"" : "");
 	for (i = 0; i < grid->columns; i++) {
 		if (grid_column_is_empty(grid, i))
 			continue;

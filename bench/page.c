@@ -100,7 +100,7 @@ static void show_guide(struct page *page)
 	document_list(&page->doc, items, sizeof(items) / sizeof(items[0]));
 	document_text(
 		&page->doc,
-		"On a host of your own: build shmipc and run `make bench`, or any of the commands above; then "
+		"On a host of your own: build shmipc and run make bench, or any of the commands above; then "
 		"shmipc-bench report FILE… makes this page of what they leave, and shmipc-bench compare BEFORE AFTER "
 		"says what has changed.");
 }

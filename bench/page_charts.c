@@ -98,7 +98,7 @@ static void show_commands(struct page *page, const struct record *first, unsigne
 	const struct record *record = NULL;
 	const struct record_file *last = NULL;
 
-	while (page->doc.markdown && (record = page_next(page, record))) {
+	while (page->doc.markdown && page->doc.svg && (record = page_next(page, record))) {
 		if (record->file == last || !belong_together(first, record, except) || !*record->file->command)
 			continue;
 		last = record->file;
@@ -130,7 +130,9 @@ static unsigned int draw_kind_of(struct page *page, const struct chart_kind *kin
 		chart_drop_points(&chart);
 	if (chart_has(&chart, 2)) {
 		draw(page, &chart, kind->id, number, first, except);
-		show_commands(page, first, except);
+		/* Of the others there is a table in each document, with its command. */
+		if (kind->field != RECORD_RATE && kind->field != RECORD_SIZE)
+			show_commands(page, first, except);
 		drawn = 1;
 	}
 	chart_free(&chart);

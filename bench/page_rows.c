@@ -12,10 +12,16 @@
 
 const char *page_host(char *out, const struct record_file *file)
 {
-	snprintf(out, PAGE_LINE, "%s %s, %s, %u processor%s%s%s%s%s%s", file->kernel, file->machine, file->cpu,
-		 file->cpus, file->cpus == 1 ? "" : "s", *file->hypervisor ? ", hypervisor " : "", file->hypervisor,
-		 file->emulated ? ", EMULATED" : "", file->instructions ? ", clock counts instructions" : "",
-		 *file->module ? ", module loaded" : "");
+	int size;
+
+	size = snprintf(out, PAGE_LINE, "%s %s, %s, %u processor%s%s%s%s%s%s", file->kernel, file->machine, file->cpu,
+			file->cpus, file->cpus == 1 ? "" : "s", *file->hypervisor ? ", hypervisor " : "",
+			file->hypervisor, file->emulated ? ", EMULATED" : "",
+			file->instructions ? ", clock counts instructions" : "",
+			*file->module ? ", module loaded" : "");
+	/* What does not fit must not end within a character. */
+	for (size = size < PAGE_LINE ? 0 : PAGE_LINE - 1; size > 0 && out[size - 1] & 0x80; size--)
+		out[size - 1] = '\0';
 	return out;
 }
 
@@ -104,7 +110,7 @@ static void show_file(struct page *page, const struct record_file *file)
 	document_heading(&page->doc, page_host(host, file));
 	if (*file->command)
 		document_code(&page->doc, file->command);
-	grid_init(&grid, head, sizeof(head) / sizeof(head[0]), 1 << 0 | 1 << 1 | 1 << 3 | 1 << 5);
+	grid_init(&grid, head, sizeof(head) / sizeof(head[0]), 1 << 0 | 1 << 1 | 1 << 3);
 	for (i = 0; i < file->count; i++)
 		if (!is_idle(&file->record[i]))
 			add_row(&grid, &file->record[i]);
@@ -166,7 +172,7 @@ static void show_connections(struct page *page, const struct record_file *file)
 	unsigned int i;
 
 	grid_init(&idle, idle_head, sizeof(idle_head) / sizeof(idle_head[0]), 1 << 0);
-	grid_init(&opening, opening_head, sizeof(opening_head) / sizeof(opening_head[0]), 1 << 0 | 1 << 1 | 1 << 3);
+	grid_init(&opening, opening_head, sizeof(opening_head) / sizeof(opening_head[0]), 1 << 0 | 1 << 1);
 	for (i = 0; i < file->count; i++) {
 		if (is_idle(&file->record[i]))
 			add_idle(&idle, &file->record[i]);

@@ -80,12 +80,19 @@ static bool is_first(const struct record *record, unsigned int except)
 	return true;
 }
 
+/* Three digits, without an exponent. */
+static const char *format_ratio(char *out, double ratio)
+{
+	snprintf(out, FORMAT_SIZE, ratio < 999.5 ? "%.3g" : "%.0f", ratio);
+	return out;
+}
+
 /* How many times faster, or slower. */
 static const char *format_times(char *out, double ratio)
 {
-	const double times = ratio < 1 ? 1 / ratio : ratio;
+	char number[FORMAT_SIZE];
 
-	snprintf(out, FORMAT_SIZE, times < 999.5 ? "%.3g×" : "%.0f×", times);
+	snprintf(out, FORMAT_SIZE, "%.20s×", format_ratio(number, ratio < 1 ? 1 / ratio : ratio));
 	return out;
 }
 
@@ -99,6 +106,8 @@ static void add_size(char cell[3][PAGE_LINE], const struct record *record, const
 
 	out = cell[where];
 	used = strlen(out);
+	if (used > PAGE_LINE - 3 * RECORD_TEXT)
+		return;
 	snprintf(out + used, PAGE_LINE - used, "%s%s" NO_BREAK "(%s%s%s%s)", used ? ", " : "", record_size(record),
 		 format_times(times, noise.ratio), named ? "," NO_BREAK : "", named ? rival->field[RECORD_WHAT] : "",
 		 noise.known ? "" : "," NO_BREAK "one" NO_BREAK "turn");
@@ -227,7 +236,7 @@ static void add_ratio(struct grid *grid, const struct record *record, const stru
 {
 	struct noise noise;
 	bool faster;
-	char a[FORMAT_SIZE];
+	char a[FORMAT_SIZE], b[FORMAT_SIZE];
 
 	if (!rival) {
 		grid_add(grid, "-");
@@ -240,8 +249,8 @@ static void add_ratio(struct grid *grid, const struct record *record, const stru
 	else
 		grid_add(grid, "%s %s", format_times(a, noise.ratio), faster ? "faster" : "slower");
 	if (noise.known && !record->file->instructions)
-		grid_append(grid, "", " (%.3g to %.3g)", faster ? 1 / noise.high : noise.low,
-			    faster ? 1 / noise.low : noise.high);
+		grid_append(grid, "", " (%s to %s)", format_ratio(a, faster ? 1 / noise.high : noise.low),
+			    format_ratio(b, faster ? 1 / noise.low : noise.high));
 	else if (!noise.known)
 		grid_append(grid, "", " (one turn)");
 	grid_mark(grid, noise_differs(&noise) ? (faster ? "good" : "bad") : "noise");

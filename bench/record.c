@@ -100,6 +100,8 @@ static void name_size(struct record *record)
 		append(record->field[RECORD_SIZE], RECORD_TEXT, "mix %s", mix);
 	else if (record->size >= 1 && record->size < 1e15)
 		append(record->field[RECORD_SIZE], RECORD_TEXT, "%s", format_size(size, record->size));
+	else
+		record->size = NAN;
 }
 
 /* The one time that a file has which does not know of turns. */
@@ -258,17 +260,20 @@ static void append_scene(char *out, const struct record *record, unsigned int i)
 		[RECORD_RATE] = "%s a second",
 		[RECORD_ARRIVALS] = "%s arrivals",
 		[RECORD_BURST] = "bursts of %s",
-		[RECORD_INTERVAL] = "one in %s ns",
+		[RECORD_INTERVAL] = "one in %s",
 		[RECORD_PRODUCERS] = "%s producers",
 		[RECORD_MESSAGES] = "%s messages",
 	};
 	const char *value = record->field[i], *before = *out ? ", " : "";
+	char time[FORMAT_SIZE];
 
 	if (i == RECORD_LOAD && !strcmp(record->field[RECORD_BUSY], "yes"))
 		return;
 	if (!*value || (fields[i].usual && !strcmp(value, fields[i].usual)))
 		return;
 	append(out, RECORD_SCENE, "%s", before);
+	if (i == RECORD_INTERVAL)
+		value = format_time(time, strtod(value, NULL));
 	if (i == RECORD_CPUS)
 		append(out, RECORD_SCENE, "%s",
 		       !strcmp(value, "same")	     ? "one processor"
