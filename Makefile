@@ -2,6 +2,7 @@
 #
 # make                 the library, shmipcctl, the bench and, where kernel headers are installed, the module
 # make demo            builds all, then runs doorbell against Unix sockets, side by side
+# make bench           the standard measurements, in about ten minutes, and one page made of them; make bench-docs
 # make check           every test that must pass
 # make check-debug     the module's tests on kernels that look for memory errors, lock and data races
 # make check-kernels   the same tests on Debian's other kernels
@@ -31,7 +32,7 @@ export BUILD CACHE CC CFLAGS_EXTRA
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all help clean demo shell install test-programs
+.PHONY: all help clean demo bench bench-docs shell install test-programs
 
 all:
 
@@ -41,6 +42,13 @@ help:
 demo: deps-demo
 	$(MAKE) all
 	bench/demo
+
+bench: deps-demo
+	$(MAKE) all
+	bench/standard
+
+bench-docs: bench-build
+	bench/standard --docs
 
 shell:
 	tests/guest/run --shell
@@ -52,7 +60,7 @@ install:
 
 install: bench-build
 
-test-programs: unit-programs stress-programs kselftest-programs ctl-programs
+test-programs: unit-programs stress-programs kselftest-programs ctl-programs bench-programs
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)

@@ -28,7 +28,8 @@ void backend_set_options(struct shmipc_channel_options *options, const struct pl
 		[SYNC_POLLING] = SHMIPC_SYNC_POLLING,
 		[SYNC_TIMED] = SHMIPC_SYNC_TIMED,
 	};
-	uint64_t memory = (uint64_t)plan->size * (plan->batch + 3) * plan->streams;
+	uint64_t streams = (plan->streams + plan->sessions - 1) / plan->sessions; /* of a connection */
+	uint64_t memory = (uint64_t)plan->size * (plan->batch + 3) * streams;
 
 	options->backend = backend;
 	options->sync = sync[plan->sync];

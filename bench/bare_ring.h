@@ -128,9 +128,10 @@ static inline struct bare_slot *bare_slot(const struct bare_ring *ring)
 	return &ring->lane->slot[ring->next & (ring->depth - 1)];
 }
 
-static inline void *bare_payload(const struct bare_ring *ring)
+/* Where the next message lies, of @len bytes. */
+static inline void *bare_payload(const struct bare_ring *ring, size_t len)
 {
-	if (ring->buffers)
+	if (len > BARE_INLINE)
 		return ring->buffers + (ring->next & (ring->depth - 1)) * ring->stride;
 	return bare_slot(ring)->payload;
 }

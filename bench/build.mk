@@ -1,10 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# shmipc-bench: needs libjansson (libjansson-dev); plots need gnuplot (gnuplot-nox) when they are drawn. ZeroMQ and nng
-# are measured too where their development packages are (libzmq3-dev, libnng-dev).
+# shmipc-bench: needs libjansson (libjansson-dev); plots need gnuplot (gnuplot-nox) when they are drawn. io_uring, ZeroMQ
+# and nng are measured too where their development packages are (liburing-dev, libzmq3-dev, libnng-dev).
 
 BENCH_SOURCES := $(sort $(wildcard bench/*.c))
 BENCH_LIBS := -ljansson -lm -pthread
+
+ifeq ($(shell pkg-config --atleast-version=2.3 liburing 2>/dev/null && echo yes),yes)
+BENCH_RIVALS += -DBENCH_URING $(shell pkg-config --cflags liburing)
+BENCH_LIBS += $(shell pkg-config --libs liburing)
+else
+BENCH_SOURCES := $(filter-out bench/transport_uds_uring.c,$(BENCH_SOURCES))
+endif
 
 ifeq ($(shell pkg-config --exists libzmq 2>/dev/null && echo yes),yes)
 BENCH_RIVALS += -DBENCH_ZMQ $(shell pkg-config --cflags libzmq)

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 void *copying_alloc(size_t size)
@@ -44,6 +45,16 @@ int copying_begin(struct end *end, size_t len, void **buf)
 	return 0;
 }
 
+static ssize_t put(struct copying_end *c, const void *data, size_t size)
+{
+	return c->put ? c->put(c, data, size) : write(c->fd_out, data, size);
+}
+
+static ssize_t get(struct copying_end *c, void *data, size_t size)
+{
+	return c->get ? c->get(c, data, size) : read(c->fd_in, data, size);
+}
+
 int copying_send(struct end *end, size_t len, unsigned int flags)
 {
 	struct copying_end *c = (struct copying_end *)end;
@@ -56,7 +67,7 @@ int copying_send(struct end *end, size_t len, unsigned int flags)
 		return 0;
 	while (written < c->filled) {
 		c->end.syscalls++;
-		n = write(c->fd_out, c->out + written, c->filled - written);
+		n = put(c, c->out + written, c->filled - written);
 		if (n < 0) {
 			rc = errno == EAGAIN && c->wait_out ? c->wait_out(c) : errno == EINTR ? 0 : -errno;
 			if (rc)
@@ -69,25 +80,35 @@ int copying_send(struct end *end, size_t len, unsigned int flags)
 	return 0;
 }
 
+void copying_move_up(unsigned char *in, size_t *used, size_t *arrived)
+{
+	*arrived -= *used;
+	memmove(in, in + *used, *arrived);
+	*used = 0;
+}
+
 /*
- * A message never lies at the end and the beginning of the buffer: messages have one size, the buffer holds a whole
- * number of them, and it is filled from the front until everything in it has been handed out.
+ * A message never lies at the end and the beginning of the buffer, which is filled from the front until everything in it
+ * has been handed out. It holds a whole number of messages of one size; where sizes differ, one that began too near the
+ * end is moved to the front.
  */
 int copying_receive(struct end *end, const void **buf, size_t *len)
 {
 	struct copying_end *c = (struct copying_end *)end;
-	size_t size = end->plan->size;
+	size_t size = end->expected;
 	ssize_t n;
 	int rc;
 
 	if (c->used == c->arrived)
 		c->used = c->arrived = 0;
+	if (size > c->capacity - c->used)
+		copying_move_up(c->in, &c->used, &c->arrived);
 	while (c->arrived - c->used < size) {
 		rc = c->wait_in ? c->wait_in(c) : 0;
 		if (rc)
 			return rc;
 		c->end.syscalls++;
-		n = read(c->fd_in, c->in + c->arrived, c->capacity - c->arrived);
+		n = get(c, c->in + c->arrived, c->capacity - c->arrived);
 		if (!n)
 			return -EPIPE;
 		if (n < 0 && errno != EINTR && errno != EAGAIN)
@@ -104,6 +125,6 @@ int copying_done(struct end *end)
 {
 	struct copying_end *c = (struct copying_end *)end;
 
-	c->used += end->plan->size;
+	c->used += end->expected;
 	return 0;
 }

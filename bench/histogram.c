@@ -92,3 +92,39 @@ double histogram_mean(const struct histogram *h)
 {
 	return h->count ? (double)h->sum / h->count : 0;
 }
+
+/* The largest value that is counted in @cell. */
+static uint64_t upper_of(unsigned int cell)
+{
+	unsigned int shift = cell < 2 * HISTOGRAM_HALF ? 0 : cell / HISTOGRAM_HALF - 1;
+
+	return shift ? ((uint64_t)(HISTOGRAM_HALF + cell % HISTOGRAM_HALF + 1) << shift) - 1 : cell;
+}
+
+/* The parts that groups of 2^@shift cells make. Groups do not cross a power of two: a power is HISTOGRAM_HALF cells. */
+static unsigned int fold_by(const struct histogram *h, unsigned int shift, struct histogram_part *part, unsigned int most)
+{
+	unsigned int cell, parts = 0, group = UINT32_MAX;
+
+	for (cell = 0; cell < HISTOGRAM_CELLS; cell++) {
+		if (!h->cell[cell])
+			continue;
+		if (cell >> shift != group && parts++ == most)
+			return parts;
+		if (cell >> shift != group)
+			part[parts - 1].count = 0;
+		group = cell >> shift;
+		part[parts - 1].upper = upper_of(((group + 1) << shift) - 1);
+		part[parts - 1].count += h->cell[cell];
+	}
+	return parts;
+}
+
+unsigned int histogram_fold(const struct histogram *h, struct histogram_part *part, unsigned int most)
+{
+	unsigned int shift = 0, parts;
+
+	while ((parts = fold_by(h, shift, part, most)) > most)
+		shift++;
+	return parts;
+}

@@ -40,4 +40,15 @@ void histogram_merge(struct histogram *into, const struct histogram *from);
 uint64_t histogram_quantile(const struct histogram *h, double share);
 double histogram_mean(const struct histogram *h);
 
+/* Values that were counted together: those up to @upper, and above the part before it. */
+struct histogram_part {
+	uint64_t upper, count;
+};
+
+/*
+ * What @h holds in at most @most parts (32 or more) that are not empty, in order; they are as fine as that allows, and
+ * relatively equal in width. How many there are.
+ */
+unsigned int histogram_fold(const struct histogram *h, struct histogram_part *part, unsigned int most);
+
 #endif

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Other work for the processors, so that a transport can be seen on a host that is busy: one spinning process each. */
+/* Other work for the processors, so that a transport can be seen on a host that is busy: processes that spin. */
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
@@ -9,7 +9,8 @@
 
 #include "run.h"
 
-static pid_t load[CPU_SETSIZE];
+static pid_t load[LOAD_MOST];
+static unsigned int running;
 
 static void __attribute__((noreturn)) spin_on(int cpu)
 {
@@ -24,36 +25,52 @@ static void __attribute__((noreturn)) spin_on(int cpu)
 		turns++;
 }
 
-int load_start(void)
+unsigned int load_all(void)
 {
 	cpu_set_t allowed;
-	int cpu;
 
-	if (sched_getaffinity(0, sizeof(allowed), &allowed))
-		return -errno;
-	for (cpu = 0; cpu < CPU_SETSIZE; cpu++) {
-		if (!CPU_ISSET(cpu, &allowed) || load[cpu])
-			continue;
-		load[cpu] = fork();
-		if (!load[cpu])
-			spin_on(cpu);
-		if (load[cpu] < 0) {
-			load[cpu] = 0;
-			return -errno;
-		}
-	}
-	return 0;
+	return sched_getaffinity(0, sizeof(allowed), &allowed) ? 1 : CPU_COUNT(&allowed);
 }
 
-void load_stop(void)
+/* The processors in the order in which they are loaded: of the sides first. Returns how many. */
+static unsigned int order_cpus(int order[CPU_SETSIZE], const int cpu[2])
 {
-	int cpu;
+	unsigned int count = 0;
+	cpu_set_t left;
+	int i;
 
-	for (cpu = 0; cpu < CPU_SETSIZE; cpu++) {
-		if (!load[cpu])
+	if (sched_getaffinity(0, sizeof(left), &left))
+		return 0;
+	for (i = 1; i >= 0; i--) {
+		if (cpu[i] < 0 || !CPU_ISSET(cpu[i], &left))
 			continue;
-		kill(load[cpu], SIGKILL);
-		waitpid(load[cpu], NULL, 0);
-		load[cpu] = 0;
+		order[count++] = cpu[i];
+		CPU_CLR(cpu[i], &left);
 	}
+	for (i = 0; i < CPU_SETSIZE; i++)
+		if (CPU_ISSET(i, &left))
+			order[count++] = i;
+	return count;
+}
+
+int load_set(unsigned int count, const int cpu[2])
+{
+	int order[CPU_SETSIZE];
+	unsigned int cpus;
+
+	for (; running > count; running--) {
+		kill(load[running - 1], SIGKILL);
+		waitpid(load[running - 1], NULL, 0);
+	}
+	if (running == count)
+		return 0;
+	cpus = order_cpus(order, cpu);
+	for (; cpus && running < count; running++) {
+		load[running] = fork();
+		if (!load[running])
+			spin_on(order[running % cpus]);
+		if (load[running] < 0)
+			return -errno;
+	}
+	return cpus ? 0 : -EINVAL;
 }

@@ -6,25 +6,32 @@
 #include "bench.h"
 
 #include <errno.h>
+#include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "figures.h"
+#include "format.h"
 #include "host.h"
 #include "options.h"
+#include "progress.h"
 #include "report.h"
+#include "results.h"
 #include "ticks.h"
 
 #define COUNT_LEAST 20
 #define COUNT_MOST UINT64_C(20000000)
+#define PACED_SECONDS 1
+#define PACED_TRIAL 2000
 #define TRACED_COUNT 64
 #define COUNTED_COUNT 20000
 
 struct bench {
 	struct options options;
 	struct host host;
+	char *command; /* line, for the record */
 	struct row *rows;
 	unsigned int count;
 	struct run *run;
@@ -43,7 +50,7 @@ static double target_ns(bool emulated)
 /* Whole batches, with as many messages to warm up as make sense. */
 static void set_count(struct plan *plan, uint64_t count)
 {
-	uint64_t batch = (uint64_t)plan->batch * plan->streams, warmup = count / 10 + 4;
+	uint64_t batch = plan->burst > 1 ? plan->burst : (uint64_t)plan->batch * plan->streams, warmup = count / 10 + 4;
 
 	if (warmup > 5000)
 		warmup = 5000;
@@ -69,25 +76,40 @@ static const char *reason_to_skip(const struct plan *plan)
 	return workload_lacks(plan->workload, plan->transport);
 }
 
-static void add_row(struct bench *b, const struct transport *transport, size_t size, enum sync_mode sync)
+/* What differs from row to row. */
+struct setting {
+	const struct transport *transport;
+	enum sync_mode sync;
+	const struct mix *size;
+	bool touch;
+	double rate;
+	unsigned int load;
+};
+
+static void add_row(struct bench *b, const struct setting *s)
 {
 	const struct options *o = &b->options;
 	struct row *row = &b->rows[b->count];
+	char label[LABEL_SIZE], size[FORMAT_SIZE];
 	struct plan *plan = &row->plan;
-	char label[LABEL_SIZE];
 	const char *reason;
 
 	memset(row, 0, sizeof(*row));
-	row->busy = o->busy;
+	row->load = s->load == LOAD_ALL ? load_all() : s->load;
 	plan->workload = o->workload;
-	plan->transport = transport;
-	plan->sync = sync;
-	plan->size = size;
+	plan->transport = s->transport;
+	plan->sync = s->sync;
+	plan->size = mix_largest(s->size);
+	plan->mix = *s->size->name ? s->size : NULL;
 	plan->batch = o->batch;
 	plan->streams = o->streams;
+	plan->sessions = o->sessions;
+	plan->rate = s->rate;
+	plan->burst = o->burst;
+	plan->poisson = o->poisson;
 	plan->threads[0] = o->threads[0];
 	plan->threads[1] = o->threads[1];
-	plan->touch = o->touch;
+	plan->touch = s->touch;
 	plan->alternating = o->workload->alternating;
 	plan->one_way = o->workload->transfers == 1;
 	plan->same_cpu = o->cpus == CPUS_SAME || b->host.second_cpu < 0;
@@ -97,8 +119,8 @@ static void add_row(struct bench *b, const struct transport *transport, size_t s
 	set_count(plan, o->count ? o->count : o->workload->count ? o->workload->count : COUNT_LEAST);
 	reason = reason_to_skip(plan);
 	if (reason)
-		fprintf(stderr, "shmipc-bench: %s, %s, %zu bytes skipped: %s\n", row_label(label, row), row_sync(row), size,
-			reason);
+		fprintf(stderr, "shmipc-bench: %s, %s, %s bytes skipped: %s\n", row_label(label, row), row_sync(row),
+			row_size(size, row), reason);
 	else
 		b->count++;
 }
@@ -122,7 +144,13 @@ static void check_transports(struct options *o)
 	o->transport_count = kept;
 }
 
-/* What @row is to be compared with: the row of that name and size, in the same sync mode where it has several. */
+/* Was the same done there? */
+static bool is_alike(const struct plan *a, const struct plan *b)
+{
+	return a->size == b->size && a->mix == b->mix && a->touch == b->touch && a->rate == b->rate;
+}
+
+/* What @row is to be compared with: the row of that name that did the same, if possible in the same sync mode. */
 static unsigned int find_base(const struct bench *b, const struct row *row)
 {
 	unsigned int i, found = b->count;
@@ -131,7 +159,8 @@ static unsigned int find_base(const struct bench *b, const struct row *row)
 	for (i = 0; i < b->count && b->options.base; i++) {
 		const struct row *other = &b->rows[i];
 
-		if (other->plan.size != row->plan.size || strcmp(row_label(label, other), b->options.base))
+		if (!is_alike(&other->plan, &row->plan) || other->load != row->load ||
+		    strcmp(row_label(label, other), b->options.base))
 			continue;
 		if (found == b->count || other->plan.sync == row->plan.sync)
 			found = i;
@@ -139,34 +168,63 @@ static unsigned int find_base(const struct bench *b, const struct row *row)
 	return found;
 }
 
+/* Splits off the lowest digit of *@n, of a number system of its own for each digit. */
+static size_t take_digit(size_t *n, size_t base)
+{
+	size_t digit = *n % base;
+
+	*n /= base;
+	return digit;
+}
+
+/* Every combination: transports and their modes side by side, the load changing least. */
 static void plan_rows(struct bench *b)
 {
 	const struct options *o = &b->options;
-	unsigned int size, transport, sync;
+	size_t all = (size_t)o->sync_count * o->transport_count * o->touch_count * o->size_count * o->rate_count *
+		     o->load_count;
+	size_t i, n;
 
-	b->rows = calloc((size_t)o->size_count * o->transport_count * o->sync_count + 1, sizeof(*b->rows));
+	b->rows = calloc(all + 1, sizeof(*b->rows));
 	if (!b->rows)
 		abort();
-	for (size = 0; size < o->size_count; size++)
-		for (transport = 0; transport < o->transport_count; transport++)
-			for (sync = 0; sync < o->sync_count; sync++)
-				if (!sync || o->transport[transport]->flags & TRANSPORT_SYNC)
-					add_row(b, o->transport[transport], o->size[size], o->sync[sync]);
+	for (i = 0; i < all; i++) {
+		struct setting s;
+		size_t sync;
+
+		n = i;
+		sync = take_digit(&n, o->sync_count);
+		s.sync = o->sync[sync];
+		s.transport = o->transport[take_digit(&n, o->transport_count)];
+		s.touch = o->touch[take_digit(&n, o->touch_count)];
+		s.size = &o->size[take_digit(&n, o->size_count)];
+		s.rate = o->rate[take_digit(&n, o->rate_count)];
+		s.load = o->load[take_digit(&n, o->load_count)];
+		if (!sync || s.transport->flags & TRANSPORT_SYNC)
+			add_row(b, &s);
+	}
 	if (!b->count)
 		options_reject("nothing is left to run");
-	for (size = 0; o->base && size < b->count; size++)
-		if (find_base(b, &b->rows[size]) == b->count)
+	for (i = 0; o->base && i < b->count; i++)
+		if (find_base(b, &b->rows[i]) == b->count)
 			options_reject("--base: '%s' is not among what is run", o->base);
 }
 
 static int execute(struct bench *b, const struct row *row, const struct plan *plan, enum probe_mode mode)
 {
 	char size[FORMAT_SIZE], label[LABEL_SIZE];
-	int rc = run_execute(b->run, plan, mode);
+	int rc = load_set(row->load, plan->cpu);
 
-	if (rc)
-		fprintf(stderr, "shmipc-bench: %s %s, %s, %s bytes: %s\n", plan->workload->name, row_label(label, row),
-			row_sync(row), format_size(size, plan->size), b->run->error);
+	if (rc) {
+		fprintf(stderr, "shmipc-bench: --load: %s\n", strerror(-rc));
+		return rc;
+	}
+	rc = run_execute(b->run, plan, mode);
+	if (!rc)
+		return 0;
+	progress_clear();
+	fprintf(stderr, "shmipc-bench: %s %s, %s, %s bytes: %s\n", plan->workload->name, row_label(label, row),
+		row_sync(row), row_size(size, row), b->run->error);
 	return rc;
 }
 
@@ -187,6 +245,35 @@ static int time_run(struct bench *b, const struct row *row, const struct plan *p
 	return rc;
 }
 
+static int run_row(struct bench *b, struct row *row)
+{
+	int rc = execute(b, row, &row->plan, PROBE_TIME);
+
+	if (!rc)
+		figures_from_run(row, b->run);
+	return rc;
+}
+
+/* As many messages as a second brings, or as get through in a second where that is less: a short run tells. */
+static int choose_paced_count(struct bench *b, struct row *row)
+{
+	double trial = fmin(fmax(row->plan.rate / 20, COUNT_LEAST), PACED_TRIAL), count;
+	struct row tried = *row;
+	int rc;
+
+	set_count(&tried.plan, trial);
+	if (tried.plan.count >= row->plan.rate * PACED_SECONDS) {
+		row->plan = tried.plan;
+		return 0;
+	}
+	rc = run_row(b, &tried);
+	if (rc)
+		return rc;
+	count = fmin(row->plan.rate, tried.msgs_per_s) * PACED_SECONDS;
+	set_count(&row->plan, fmin(fmax(count, trial), COUNT_MOST));
+	return 0;
+}
+
 /* Finds a number of messages that takes the target time, by runs that take less. */
 static int choose_count(struct bench *b, struct row *row)
 {
@@ -197,6 +284,8 @@ static int choose_count(struct bench *b, struct row *row)
 
 	if (b->options.count || row->plan.workload->count)
 		return 0;
+	if (row->plan.workload->paced)
+		return choose_paced_count(b, row);
 	for (;;) {
 		set_count(&plan, count);
 		rc = time_run(b, row, &plan, &ns);
@@ -226,6 +315,8 @@ static enum syscalls_by choose_counter(const struct bench *b, const struct row *
 		return b->options.syscalls_by;
 	if (b->tracepoint)
 		return SYSCALLS_TRACEPOINT;
+	if (row->plan.workload->paced) /* at a tracer's pace there is no schedule to keep to */
+		return SYSCALLS_TRANSPORT;
 	return row->syscalls_by || may_spin || transport->flags & TRANSPORT_THREADS ? SYSCALLS_TRANSPORT : SYSCALLS_PTRACE;
 }
 
@@ -255,17 +346,8 @@ static int count_row(struct bench *b, struct row *row)
 		rc = count_in(b, row, PROBE_PTRACE, TRACED_COUNT);
 	else if (by == SYSCALLS_TRACEPOINT)
 		rc = count_in(b, row, PROBE_TRACEPOINT, COUNTED_COUNT);
-	if (!rc && b->instructions)
+	if (!rc && b->instructions && !row->plan.workload->paced)
 		rc = count_in(b, row, PROBE_INSTRUCTIONS, COUNTED_COUNT);
-	return rc;
-}
-
-static int run_row(struct bench *b, struct row *row)
-{
-	int rc = execute(b, row, &row->plan, PROBE_TIME);
-
-	if (!rc)
-		figures_from_run(row, b->run);
 	return rc;
 }
 
@@ -276,7 +358,10 @@ static int show_row(struct bench *b, unsigned int i, struct row *taken)
 	int rc;
 
 	figures_median(&b->rows[i], &taken[i * repeat], repeat);
+	if (repeat > 1)
+		progress_step(i, repeat);
 	rc = count_row(b, &b->rows[i]);
+	progress_clear();
 	if (!rc)
 		report_row(b->table, &b->rows[i]);
 	return rc;
@@ -292,9 +377,8 @@ static int run_turns(struct bench *b, struct row *taken)
 	int rc = 0;
 
 	for (r = 0; r < repeat && !rc; r++) {
-		if (repeat > 1)
-			fprintf(stderr, "shmipc-bench: turn %u of %u\n", r + 1, repeat);
 		for (i = 0; i < b->count && !rc; i++) {
+			progress_step(i, r);
 			if (!r)
 				rc = choose_count(b, &b->rows[i]);
 			if (rc)
@@ -325,6 +409,7 @@ static int run_all(struct bench *b)
 	struct row *taken = calloc((size_t)b->count * repeat, sizeof(*taken));
 	int rc = taken ? 0 : -1;
 
+	progress_begin(b->count, repeat);
 	if (!rc)
 		rc = run_turns(b, taken);
 	if (!rc)
@@ -377,7 +462,7 @@ static int finish(struct bench *b)
 	report_legend(b->table, b->rows, b->count);
 	if (!b->options.json)
 		return 0;
-	rc = report_json(b->options.json, &b->host, b->rows, b->count);
+	rc = report_json(b->options.json, b->command, &b->host, b->rows, b->count);
 	if (rc)
 		fprintf(stderr, "shmipc-bench: %s: %s\n", b->options.json, strerror(-rc));
 	return rc;
@@ -385,7 +470,7 @@ static int finish(struct bench *b)
 
 static int measure(const struct workload *workload, int argc, char **argv)
 {
-	struct bench b = { 0 };
+	struct bench b = { .command = results_command(argc, argv) };
 	int rc;
 
 	options_parse(&b.options, workload, argc, argv);
@@ -396,14 +481,13 @@ static int measure(const struct workload *workload, int argc, char **argv)
 	if (!b.run)
 		abort();
 	report_head(b.table, workload);
-	rc = b.options.busy ? load_start() : 0;
-	if (!rc)
-		rc = run_all(&b);
-	load_stop();
+	rc = run_all(&b);
+	load_set(0, b.rows[0].plan.cpu);
 	if (!rc)
 		rc = finish(&b);
 	run_destroy(b.run);
 	free(b.rows);
+	free(b.command);
 	return rc ? 1 : 0;
 }
 
@@ -420,6 +504,10 @@ int main(int argc, char **argv)
 		return vector_main(argc - 1, argv + 1);
 	if (!strcmp(command, "ratio"))
 		return ratio_main(argc - 1, argv + 1);
+	if (!strcmp(command, "report"))
+		return page_main(argc - 1, argv + 1);
+	if (!strcmp(command, "compare"))
+		return compare_main(argc - 1, argv + 1);
 	if (!strcmp(command, "--help") || !strcmp(command, "-h") || !strcmp(command, "help"))
 		options_help(stdout);
 	else if (!strcmp(command, "--list"))

@@ -8,12 +8,22 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "run.h"
 #include "workload.h"
 
 #define SIZE_LIMIT (UINT64_C(64) << 20)
 #define BATCH_LIMIT 65536
 #define STREAMS_LIMIT 1024
 #define COUNT_LIMIT UINT64_C(1000000000)
+#define WEIGHT_LIMIT 1000000
+#define RATE_LIMIT UINT64_C(100000000)
+#define RATE_DEFAULT 10000
+#define BURST_LIMIT 1000000
+#define BURST_DEFAULT 64
+#define INTERVAL_DEFAULT_S 1e-3
+
+/* Options that have no letter. */
+enum { OPTION_RATE = 256, OPTION_ARRIVALS, OPTION_BURST, OPTION_INTERVAL, OPTION_SESSIONS, OPTION_LOAD };
 
 void options_reject(const char *format, ...)
 {
@@ -51,6 +61,8 @@ void options_help(FILE *out)
 	fprintf(out,
 		"usage: shmipc-bench WORKLOAD [OPTION…]     measure, with two processes of its own\n"
 		"       shmipc-bench vector --help               many processes to one: its own options\n"
+		"       shmipc-bench report [-o FILE] [--svg DIR] [--markdown] FILE…   one page of HTML from JSON files\n"
+		"       shmipc-bench compare [--threshold PERCENT] BEFORE AFTER   what has changed; exit status 1: for worse\n"
 		"       shmipc-bench ratio [--base NAME] FILE…   one transport against another, from JSON files\n"
 		"       shmipc-bench plot [--svg FILE] [--png FILE] [--text] FILE…   latency by size, with gnuplot\n"
 		"       shmipc-bench --list | --help | --version\n\n"
@@ -58,17 +70,25 @@ void options_help(FILE *out)
 		"  -l, --level LEVELS      channel, stream: which layer of shmipc; default channel for ping-pong and\n"
 		"                          stream, stream for the others\n"
 		"  -a, --api APIS          copy, place: of streams, write and read, or reserve and receive; default copy\n"
-		"  -s, --size 64,4k,1m     bytes of a message; default 64\n"
+		"  -s, --size 64,4k,1m     bytes of a message; default 64; mix:64=70,1k=25,64k=5 or mix:rpc (log, bulk):\n"
+		"                          many sizes, each with its share\n"
 		"  -n, --count N           messages per row; default: as many as a short time holds\n"
 		"  -c, --cpus WHERE        same: both sides on one processor; different: on two; free: where the\n"
 		"                          scheduler likes; default: different where there are two\n"
 		"  -y, --sync MODES        demand, adaptive, polling, timed: how a side of doorbell or memfd waits;\n"
 		"                          a list runs each; default demand\n"
-		"  -m, --touch all|none    write, read and check every byte (default), or none\n"
-		"  -b, --batch N           stream: publish N messages together; default 1\n"
-		"  -N, --streams N         stream: to N conversations in turn; default 1\n"
-		"  -P, --threads N[,M]     stream: side 0 has N threads and side 1 M, or N too; default 1\n"
-		"  -B, --busy              keep all processors busy with other work meanwhile\n"
+		"  -m, --touch all,none    write, read and check every byte (default), or none; a list runs each\n"
+		"  -b, --batch N           stream, burst: publish N messages together; default 1\n"
+		"  -N, --streams N         stream, rate, burst: N conversations; default 1\n"
+		"      --sessions N        the same: spread over N connections; default 1\n"
+		"  -P, --threads N[,M]     the same: side 0 has N threads and side 1 M, or N too; default 1\n"
+		"      --rate 10k,50k      rate: requests a second, of all streams; default 10k; a list runs each\n"
+		"      --arrivals WHEN     rate, burst: uniform (default), poisson: at random times, always the same ones\n"
+		"      --burst N           burst: messages of one, of all streams; default 64\n"
+		"      --interval T        burst: from one to the next, such as 500us; default 1ms\n"
+		"      --load N,M          keep N processors busy with other work meanwhile, that of side 1 first; or all; a\n"
+		"                          list runs each\n"
+		"  -B, --busy              the same as --load all\n"
 		"  -r, --repeat R          run everything R times, transports taking turns; report the median row\n"
 		"  -V, --base NAME         compare the rest with this one, turn by turn; as the table names it\n"
 		"  -j, --json FILE         write the figures there; - is standard output, and the table goes to\n"
@@ -94,7 +114,8 @@ static uint64_t parse_number(const char *option, const char *text, uint64_t leas
 	return value;
 }
 
-static void parse_size(struct options *o, const char *text)
+/* A size as people write it. */
+static size_t parse_bytes(const char *text)
 {
 	unsigned long long value;
 	unsigned int shift = 0;
@@ -109,7 +130,93 @@ static void parse_size(struct options *o, const char *text)
 	if (end == text || errno || *text == '-' || end[!!shift] || !value || value > SIZE_LIMIT >> shift)
 		options_reject("--size: '%s' is not a size from 1 to %llum, such as 64, 4k or 1m", text,
 			       (unsigned long long)SIZE_LIMIT >> 20);
-	o->size[o->size_count++] = value << shift;
+	return value << shift;
+}
+
+/* "64=70", a part of a mix. */
+static void parse_part(struct mix *mix, const char *text)
+{
+	const char *weight = strchr(text, '=');
+	size_t used = strlen(mix->name);
+	char size[24];
+
+	if (!weight)
+		options_reject("--size: '%s' is neither one of the mixes %s nor a size and its share, such as 64=70",
+			       text, mix_names());
+	snprintf(size, sizeof(size), "%.*s", (int)(weight - text), text);
+	if (!mix_add(mix, parse_bytes(size), parse_number("--size", weight + 1, 1, WEIGHT_LIMIT)))
+		options_reject("--size: more than %d sizes in a mix", MIX_MOST);
+	snprintf(mix->name + used, sizeof(mix->name) - used, "%s%s", used ? "," : "", text);
+}
+
+/* A mix goes on with every part that follows: "mix:64=70,1k=25,64k=5" is three items of the list. */
+static void parse_size(struct options *o, const char *text)
+{
+	struct mix *last = o->size_count ? &o->size[o->size_count - 1] : NULL, *mix = &o->size[o->size_count];
+
+	if (strchr(text, '=') && strncmp(text, "mix:", 4)) {
+		if (!last || !strchr(last->name, '='))
+			options_reject("--size: '%s' belongs to no mix; one begins with mix:", text);
+		parse_part(last, text);
+		return;
+	}
+	memset(mix, 0, sizeof(*mix));
+	o->size_count++;
+	if (strncmp(text, "mix:", 4))
+		mix_add(mix, parse_bytes(text), 1);
+	else if (!mix_find(mix, text + 4))
+		parse_part(mix, text + 4);
+}
+
+static void parse_touch(struct options *o, const char *text)
+{
+	bool touch = !strcmp(text, "all");
+
+	if (!touch && strcmp(text, "none"))
+		options_reject("--touch: '%s' is none of all, none", text);
+	if (!o->touch_count || (o->touch_count == 1 && o->touch[0] != touch))
+		o->touch[o->touch_count++] = touch;
+}
+
+static void parse_rate(struct options *o, const char *text)
+{
+	unsigned long long value, unit = 1;
+	char *end;
+
+	errno = 0;
+	value = strtoull(text, &end, 10);
+	if (*end == 'k' || *end == 'K')
+		unit = 1000;
+	else if (*end == 'm' || *end == 'M')
+		unit = 1000000;
+	if (end == text || errno || *text == '-' || end[unit > 1] || !value || value > RATE_LIMIT / unit)
+		options_reject("--rate: '%s' is not a number a second from 1 to %llum, such as 500, 10k or 1m", text,
+			       (unsigned long long)RATE_LIMIT / 1000000);
+	o->rate[o->rate_count++] = value * unit;
+}
+
+static void parse_load(struct options *o, const char *text)
+{
+	o->load[o->load_count++] = strcmp(text, "all") ? parse_number("--load", text, 0, LOAD_MOST) : LOAD_ALL;
+}
+
+static double parse_interval(const char *text)
+{
+	static const struct {
+		const char *name;
+		double seconds;
+	} units[] = { { "us", 1e-6 }, { "ms", 1e-3 }, { "s", 1 } };
+	unsigned long long value;
+	unsigned int i;
+	char *end;
+
+	errno = 0;
+	value = strtoull(text, &end, 10);
+	for (i = 0; i < 3; i++)
+		if (end != text && !errno && *text != '-' && value && !strcmp(end, units[i].name) &&
+		    value * units[i].seconds <= 10)
+			return value * units[i].seconds;
+	options_reject("--interval: '%s' is not a time from 1us to 10s, such as 500us or 10ms", text);
 }
 
 static bool is_among(const char *word, const char *const *list, unsigned int count)
@@ -259,7 +366,7 @@ static void parse_threads(struct options *o, char *text)
 static void parse_option(struct options *o, int c, char *value)
 {
 	static const char *const cpus[] = { "same", "different", "free", NULL };
-	static const char *const touch[] = { "none", "all", NULL };
+	static const char *const arrivals[] = { "uniform", "poisson", NULL };
 	static const char *const by[] = { "auto", "tracepoint", "transport", "ptrace", NULL };
 
 	switch (c) {
@@ -284,7 +391,8 @@ static void parse_option(struct options *o, int c, char *value)
 		parse_list(o, "--sync", value, parse_sync);
 		break;
 	case 'm':
-		o->touch = parse_word("--touch", value, touch);
+		o->touch_count = 0;
+		parse_list(o, "--touch", value, parse_touch);
 		break;
 	case 'b':
 		o->batch = parse_number("--batch", value, 1, BATCH_LIMIT);
@@ -299,7 +407,29 @@ static void parse_option(struct options *o, int c, char *value)
 		parse_threads(o, value);
 		break;
 	case 'B':
-		o->busy = true;
+		o->load[0] = LOAD_ALL;
+		o->load_count = 1;
+		break;
+	case OPTION_LOAD:
+		o->load_count = 0;
+		parse_list(o, "--load", value, parse_load);
+		break;
+	case OPTION_RATE:
+		o->rate_count = 0;
+		parse_list(o, "--rate", value, parse_rate);
+		break;
+	case OPTION_ARRIVALS:
+		o->poisson = parse_word("--arrivals", value, arrivals);
+		o->arrivals = value;
+		break;
+	case OPTION_BURST:
+		o->burst = parse_number("--burst", value, 1, BURST_LIMIT);
+		break;
+	case OPTION_INTERVAL:
+		o->interval_s = parse_interval(value);
+		break;
+	case OPTION_SESSIONS:
+		o->sessions = parse_number("--sessions", value, 1, STREAMS_LIMIT);
 		break;
 	case 'r':
 		o->repeat = parse_number("--repeat", value, 1, 99);
@@ -331,14 +461,42 @@ static void check_together(const struct options *o)
 	if (o->batch > 1 && o->workload->alternating)
 		options_reject("--batch: %s has one message under way, so there is nothing to publish together",
 			       o->workload->name);
-	if (o->streams > 1 && !o->workload->shared_out)
-		options_reject("--streams: %s has one conversation under way", o->workload->name);
+	if ((o->streams > 1 || o->sessions > 1) && !o->workload->shared_out)
+		options_reject("%s: %s has one conversation under way", o->sessions > 1 ? "--sessions" : "--streams",
+			       o->workload->name);
+	if (o->sessions > o->streams)
+		options_reject("--sessions: more than there are streams");
 	if (o->threads[0] > o->streams || o->threads[1] > o->streams)
 		options_reject("--threads: more than there are streams");
+	if (o->workload->paired && o->threads[0] != o->threads[1])
+		options_reject("--threads: %s has as many at either side", o->workload->name);
 	for (i = 0; i < o->size_count; i++)
-		if (o->size[i] * o->batch > SIZE_LIMIT)
+		if (mix_largest(&o->size[i]) * o->batch > SIZE_LIMIT)
 			options_reject("--batch: %u messages of %zu bytes are more than %llum at a time", o->batch,
-				       o->size[i], (unsigned long long)SIZE_LIMIT >> 20);
+				       mix_largest(&o->size[i]), (unsigned long long)SIZE_LIMIT >> 20);
+}
+
+/* What goes with a schedule only, and what a schedule is made of where nothing is said. */
+static void check_schedule(struct options *o)
+{
+	const struct workload *workload = o->workload;
+
+	if (o->rate_count && (!workload->paced || workload->bursts))
+		options_reject("--rate: it is for the workload rate");
+	if (o->arrivals && !workload->paced)
+		options_reject("--arrivals: it is for the workloads rate and burst");
+	if ((o->burst || o->interval_s > 0) && !workload->bursts)
+		options_reject("%s: it is for the workload burst", o->burst ? "--burst" : "--interval");
+	if (workload->bursts) {
+		o->burst = o->burst ? o->burst : BURST_DEFAULT;
+		o->rate[0] = o->burst / (o->interval_s > 0 ? o->interval_s : INTERVAL_DEFAULT_S);
+		if (o->burst % o->streams)
+			options_reject("--burst: %u messages cannot be shared out evenly among %u streams", o->burst,
+				       o->streams);
+	} else if (workload->paced && !o->rate_count) {
+		o->rate[0] = RATE_DEFAULT;
+	}
+	o->rate_count = o->rate_count ? o->rate_count : 1;
 }
 
 void options_parse(struct options *o, const struct workload *workload, int argc, char **argv)
@@ -353,16 +511,23 @@ void options_parse(struct options *o, const struct workload *workload, int argc,
 		{ "syscalls-by", required_argument, NULL, 'S' }, { "api", required_argument, NULL, 'a' },
 		{ "base", required_argument, NULL, 'V' },
 		{ "streams", required_argument, NULL, 'N' },   { "threads", required_argument, NULL, 'P' },
+		{ "sessions", required_argument, NULL, OPTION_SESSIONS },
+		{ "rate", required_argument, NULL, OPTION_RATE },
+		{ "arrivals", required_argument, NULL, OPTION_ARRIVALS },
+		{ "burst", required_argument, NULL, OPTION_BURST },
+		{ "interval", required_argument, NULL, OPTION_INTERVAL },
+		{ "load", required_argument, NULL, OPTION_LOAD },
 		{ "help", no_argument, NULL, 'h' },            { NULL, 0, NULL, 0 },
 	};
 	int c;
 
 	memset(o, 0, sizeof(*o));
 	o->workload = workload;
-	o->touch = true;
-	o->batch = o->repeat = o->streams = o->threads[0] = o->threads[1] = 1;
+	o->touch[0] = true;
+	o->touch_count = o->load_count = 1;
+	o->batch = o->repeat = o->threads[0] = o->threads[1] = 1;
 	o->timeout_s = 120;
-	o->size[0] = 64;
+	mix_add(&o->size[0], 64, 1);
 	o->size_count = 1;
 	o->sync[0] = SYNC_DEMAND;
 	o->sync_count = 1;
@@ -370,6 +535,9 @@ void options_parse(struct options *o, const struct workload *workload, int argc,
 		parse_option(o, c, optarg);
 	if (optind < argc)
 		options_reject("'%s' is not an option", argv[optind]);
+	o->sessions = o->sessions ? o->sessions : 1;
+	o->streams = o->streams ? o->streams : o->sessions;
 	choose_transports(o);
 	check_together(o);
+	check_schedule(o);
 }

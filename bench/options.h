@@ -4,8 +4,10 @@
 
 #include <stdio.h>
 
+#include "mix.h"
 #include "transport.h"
 
+#define LOAD_ALL UINT32_MAX
 #define OPTIONS_LIST 32
 #define OPTIONS_TRANSPORTS 64
 
@@ -23,15 +25,24 @@ struct options {
 	const struct transport *transport[OPTIONS_TRANSPORTS]; /* what comes of them */
 	unsigned int transport_count;
 	bool all_transports; /* those that do not work here are left out, not an error */
-	size_t size[OPTIONS_LIST];
+	struct mix size[OPTIONS_LIST];
 	unsigned int size_count;
+	bool touch[2]; /* write and check every byte, or not; either or both */
+	unsigned int touch_count;
+	double rate[OPTIONS_LIST]; /* messages a second; 0 alone: no schedule */
+	unsigned int rate_count;
+	unsigned int load[OPTIONS_LIST]; /* processes of other work; LOAD_ALL: one for each processor */
+	unsigned int load_count;
 	enum sync_mode sync[SYNC_MODES];
 	unsigned int sync_count;
 	enum cpus_choice cpus;
 	uint64_t count; /* 0: as many as fit into a fixed time */
-	unsigned int batch, repeat, timeout_s, streams, threads[2];
+	unsigned int batch, repeat, timeout_s, streams, sessions, threads[2];
+	unsigned int burst; /* messages that are due at once */
+	double interval_s;  /* from one burst to the next */
+	const char *arrivals; /* NULL: not said */
+	bool poisson;
 	enum syscalls_by syscalls_by;
-	bool touch, busy;
 	const char *base; /* what the rest is compared with; NULL: nothing */
 	const char *json; /* NULL: none */
 };

@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 
 #include "options.h"
-#include "report.h"
+#include "format.h"
 #include "series.h"
 
 static int compare_points(const void *a, const void *b)

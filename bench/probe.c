@@ -101,17 +101,46 @@ void probe_close(struct probe *probe)
 		close(probe->perf_fd);
 }
 
+static void forget(struct counts *counts)
+{
+	counts->syscalls = counts->wakes = counts->rings = counts->sleeps = counts->memory = COUNT_UNKNOWN;
+}
+
+static uint64_t sum(uint64_t a, uint64_t b)
+{
+	return a == COUNT_UNKNOWN || b == COUNT_UNKNOWN ? COUNT_UNKNOWN : a + b;
+}
+
+static void add_counts(struct counts *to, const struct counts *more)
+{
+	to->syscalls = sum(to->syscalls, more->syscalls);
+	to->wakes = sum(to->wakes, more->wakes);
+	to->rings = sum(to->rings, more->rings);
+	to->sleeps = sum(to->sleeps, more->sleeps);
+	to->memory = sum(to->memory, more->memory);
+}
+
 void probe_read_counts(struct end *const *ends, unsigned int count, struct counts *counts)
 {
 	const struct transport *transport = ends[0]->plan->transport;
+	struct counts one;
 	unsigned int i;
 
-	counts->syscalls = counts->wakes = counts->rings = counts->sleeps = counts->memory = COUNT_UNKNOWN;
+	if (!transport->count) {
+		forget(counts);
+	} else {
+		memset(counts, 0, sizeof(*counts));
+		for (i = 0; i < count; i++) {
+			if (ends[i]->connected != ends[i])
+				continue;
+			forget(&one);
+			transport->count(ends[i], &one);
+			add_counts(counts, &one);
+		}
+	}
 	if (transport->flags & TRANSPORT_SYSCALLS)
 		for (counts->syscalls = i = 0; i < count; i++)
 			counts->syscalls += ends[i]->syscalls;
-	if (transport->count)
-		transport->count(ends[0], counts);
 }
 
 static void read_self(struct probe_result *r)

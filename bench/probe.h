@@ -38,7 +38,7 @@ void probe_begin(struct probe *probe);
 void probe_end(struct probe *probe, struct probe_result *result);
 void probe_close(struct probe *probe);
 
-/* What the transport counted so far on one connection, the streams @ends. */
+/* What the transport counted so far, on all connections of the streams @ends. */
 void probe_read_counts(struct end *const *ends, unsigned int count, struct counts *counts);
 
 /* Does PROBE_INSTRUCTIONS or PROBE_TRACEPOINT work here? */

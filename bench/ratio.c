@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "options.h"
-#include "report.h"
+#include "format.h"
 #include "series.h"
 
 static const struct series *find_base(const struct series_set *set, const char *name)

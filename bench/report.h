@@ -13,12 +13,8 @@ void report_row(FILE *out, const struct row *row);
 void report_against(FILE *out, const struct row *rows, unsigned int count);
 void report_legend(FILE *out, const struct row *rows, unsigned int count);
 
-/* Writes {"host": …, "rows": […]} to @path, "-" for standard output. 0 or -errno. */
-int report_json(const char *path, const struct host *host, const struct row *rows, unsigned int count);
-
-#define FORMAT_SIZE 24
-
-/* @bytes as a person would write it: 64, 4k, 1m. Returns @out, of FORMAT_SIZE bytes. */
-const char *format_size(char *out, size_t bytes);
+/* Writes the rows and what they come from to @path, "-" for standard output. 0 or -errno. */
+int report_json(const char *path, const char *command, const struct host *host, const struct row *rows,
+		unsigned int count);
 
 #endif

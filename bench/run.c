@@ -55,6 +55,20 @@ static void visit_pages(const struct wiring *wiring)
 		__atomic_fetch_or(memory + at, 0, __ATOMIC_RELAXED);
 }
 
+/* Side 1 takes them in the order in which they get ready, so the next one has to wait. */
+static int connect_sessions(struct worker *w)
+{
+	unsigned int i;
+	int rc = 0;
+
+	for (i = 0; i < w->plan->sessions && !rc; i++) {
+		rc = worker_connect(w, w->ends[i]);
+		if (!rc && w->plan->sessions > 1)
+			pthread_barrier_wait(w->gate);
+	}
+	return rc;
+}
+
 /* The streams that a workload wants to find. Each carries a message at once, so that side 1 takes them in order. */
 static int open_streams(struct worker *w)
 {
@@ -63,10 +77,10 @@ static int open_streams(struct worker *w)
 
 	if (w->plan->workload->connects)
 		return 0;
-	rc = worker_connect(w, w->ends[0]);
+	rc = connect_sessions(w);
 	for (i = 0; i < w->end_count && !rc && !w->plan->workload->opens; i++) {
 		w->end = w->ends[i];
-		w->end->connected = w->ends[0];
+		w->end->connected = w->ends[i % w->plan->sessions];
 		rc = worker_open(w, w->end);
 		if (!rc && w->plan->transport->open)
 			rc = w->end->side ? worker_get(w, 0) : worker_put(w, 0, 0);
@@ -83,7 +97,8 @@ static void close_streams(struct worker *w)
 		return;
 	for (i = 0; i < w->end_count && !w->plan->workload->opens; i++)
 		worker_close(w, w->ends[i]);
-	worker_disconnect(w, w->ends[0]);
+	for (i = 0; i < w->plan->sessions; i++)
+		worker_disconnect(w, w->ends[i]);
 }
 
 static int work(struct worker *w, struct run *run, enum probe_mode mode)
@@ -143,7 +158,7 @@ static int create_ends(struct worker *w, const struct wiring *wiring, int side)
 static void __attribute__((noreturn)) be_side(struct run *run, const struct plan *plan, const struct wiring *wiring,
 					      int side, enum probe_mode mode)
 {
-	struct worker w = { .plan = plan, .result = &run->side[side], .gate = &run->gate };
+	struct worker w = { .plan = plan, .result = &run->side[side], .gate = &run->gate, .began = run->began };
 
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL))
 		_exit(1);

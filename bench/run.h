@@ -12,6 +12,7 @@ struct run {
 	struct worker_result side[2];
 	uint64_t traced_syscalls; /* PROBE_PTRACE: of both sides, on the measured messages */
 	pthread_barrier_t gate;
+	uint64_t began[4]; /* of a workload that keeps to a schedule: when each part of the run began, from 1 on */
 	char error[2 * WORKER_ERROR + 128]; /* why the run failed */
 };
 
@@ -32,8 +33,15 @@ int run_execute(struct run *run, const struct plan *plan, enum probe_mode mode);
  */
 int trace_pair(pid_t pid[2], uint64_t deadline_ns, uint64_t *syscalls, int *failed, int *status);
 
-/* Keep every processor this process may use busy, at normal priority, until load_stop() or the end of this process. */
-int load_start(void);
-void load_stop(void);
+#define LOAD_MOST 1024
+
+/*
+ * Has @count processes spin at normal priority until it is called again, or this process ends: the first on the processor of
+ * side 1, the next on that of side 0, then on the others that this process may use, and round again. 0 or -errno.
+ */
+int load_set(unsigned int count, const int cpu[2]);
+
+/* As many as there are processors that this process may use. */
+unsigned int load_all(void);
 
 #endif

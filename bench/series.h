@@ -5,11 +5,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "record.h"
+
 #define SERIES_MOST 64
 
 /* A curve out of report files: one transport in one sync mode, by size of message. */
 struct series {
-	char label[64]; /* "uds", or "memfd stream adaptive" where a transport has levels and modes */
+	char label[RECORD_SCENE]; /* "uds", or "memfd stream adaptive" where a transport has levels and modes */
 	size_t points;
 	struct point {
 		double size, p50_ns, instructions; /* NAN: not measured */
@@ -20,7 +22,7 @@ struct series_set {
 	unsigned int count;
 	bool emulated;         /* some of it */
 	bool instructions;     /* some of it with the instruction clock */
-	char workload[16];
+	char workload[RECORD_TEXT];
 	struct series series[SERIES_MOST];
 };
 

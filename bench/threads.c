@@ -73,6 +73,7 @@ int threads_run(struct worker *w, int (*run)(struct worker *w, uint64_t first, u
 	for (i = 0; i < n; i++) {
 		pthread_join(threads[i].id, NULL);
 		histogram_merge(&w->result->latency, &threads[i].worker.result->latency);
+		pacing_merge(&w->result->pacing, &threads[i].worker.result->pacing);
 		free(threads[i].worker.result);
 		free(threads[i].worker.ends);
 	}

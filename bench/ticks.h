@@ -47,6 +47,14 @@ static inline uint64_t ticks_now(void)
 	return ticks_monotonic_ns();
 }
 
+/* Between two looks at a clock or a word. */
+static inline void ticks_relax(void)
+{
+#if TICKS_HAVE_TSC
+	_mm_pause();
+#endif
+}
+
 static inline double ticks_to_ns(double ticks)
 {
 	return ticks / ticks_clock.per_ns;

@@ -12,9 +12,9 @@
 
 extern const struct transport transport_doorbell, transport_memfd, transport_doorbell_stream,
 	transport_doorbell_stream_place, transport_memfd_stream, transport_memfd_stream_place, transport_uds,
-	transport_uds_epoll, transport_uds_seqpacket, transport_uds_dgram, transport_tcp, transport_pipe,
-	transport_mqueue, transport_vm_readv, transport_eventfd, transport_futex, transport_semaphore, transport_spin,
-	transport_zmq, transport_nng;
+	transport_uds_epoll, transport_uds_uring, transport_uds_seqpacket, transport_uds_dgram, transport_tcp,
+	transport_pipe, transport_mqueue, transport_vm_readv, transport_eventfd, transport_futex, transport_semaphore,
+	transport_spin, transport_zmq, transport_nng;
 
 /* In the order in which they are run and reported. */
 const struct transport *const transports[] = {
@@ -26,6 +26,9 @@ const struct transport *const transports[] = {
 	&transport_memfd_stream_place,
 	&transport_uds,
 	&transport_uds_epoll,
+#ifdef BENCH_URING
+	&transport_uds_uring,
+#endif
 	&transport_uds_seqpacket,
 	&transport_uds_dgram,
 	&transport_tcp,

@@ -23,6 +23,7 @@
 
 enum sync_mode { SYNC_DEMAND, SYNC_ADAPTIVE, SYNC_POLLING, SYNC_TIMED, SYNC_MODES };
 
+struct mix;
 struct transport;
 struct workload;
 
@@ -31,10 +32,15 @@ struct plan {
 	const struct workload *workload;
 	const struct transport *transport;
 	enum sync_mode sync; /* for transports that set TRANSPORT_SYNC */
-	size_t size;         /* bytes of every message */
-	unsigned int batch;  /* messages published together */
+	size_t size;           /* bytes of every message; of the largest where they differ */
+	const struct mix *mix; /* NULL, or what sizes there are */
+	unsigned int batch;    /* messages published together */
 	unsigned int streams;    /* conversations under way together; each side's threads share them out */
+	unsigned int sessions;   /* connections that the streams are spread over */
 	unsigned int threads[2]; /* of each side */
+	double rate;           /* messages a second that are due, of all streams; 0: as fast as it goes */
+	unsigned int burst;    /* of those, due at once */
+	bool poisson;          /* due at random times, not at equal distances */
 	bool touch;          /* write and check every byte */
 	bool alternating;    /* the sides take turns: never more than one message under way */
 	bool one_way;        /* side 1 sends nothing */
@@ -73,6 +79,7 @@ struct end {
 	struct end *connected; /* the end whose connection this one is a stream of */
 	int side;
 	unsigned int stream; /* counted from 0 */
+	size_t expected;     /* bytes of the message to receive: a byte stream carries no lengths */
 	uint64_t syscalls; /* a transport that calls the system itself adds 1 for each call */
 };
 

@@ -61,7 +61,6 @@ static int begin_eventfd(struct end *end, size_t len, void **buf)
 	struct eventfd_end *e = (struct eventfd_end *)end;
 	int rc;
 
-	(void)len;
 	if (!e->bare.out.alternating) {
 		if (!e->room) {
 			rc = take(e, e->room_in, &e->room);
@@ -72,7 +71,7 @@ static int begin_eventfd(struct end *end, size_t len, void **buf)
 	}
 	if (!bare_has_room(&e->bare.out))
 		return -EPROTO;
-	*buf = bare_payload(&e->bare.out);
+	*buf = bare_payload(&e->bare.out, len);
 	return 0;
 }
 
@@ -100,8 +99,8 @@ static int receive_eventfd(struct end *end, const void **buf, size_t *len)
 	e->messages--;
 	if (!bare_has_message(&e->bare.in))
 		return -EPROTO;
-	*buf = bare_payload(&e->bare.in);
 	*len = bare_slot(&e->bare.in)->len;
+	*buf = bare_payload(&e->bare.in, *len);
 	return 0;
 }
 

@@ -67,8 +67,7 @@ static int begin_futex(struct end *end, size_t len, void **buf)
 	struct futex_end *f = (struct futex_end *)end;
 	int rc = wait_ready(f, &f->bare.out, bare_has_room, &f->bare.out.lane->room_wanted);
 
-	(void)len;
-	*buf = bare_payload(&f->bare.out);
+	*buf = bare_payload(&f->bare.out, len);
 	return rc;
 }
 
@@ -94,8 +93,8 @@ static int receive_futex(struct end *end, const void **buf, size_t *len)
 	rc = wait_ready(f, &f->bare.in, bare_has_message, &f->bare.in.lane->data_wanted);
 	if (rc)
 		return rc;
-	*buf = bare_payload(&f->bare.in);
 	*len = bare_slot(&f->bare.in)->len;
+	*buf = bare_payload(&f->bare.in, *len);
 	return 0;
 }
 

@@ -65,12 +65,11 @@ static int begin_semaphore(struct end *end, size_t len, void **buf)
 	struct semaphore_end *s = (struct semaphore_end *)end;
 	int rc = s->bare.out.alternating ? 0 : take(&s->out->room);
 
-	(void)len;
 	if (rc)
 		return rc;
 	if (!bare_has_room(&s->bare.out))
 		return -EPROTO;
-	*buf = bare_payload(&s->bare.out);
+	*buf = bare_payload(&s->bare.out, len);
 	return 0;
 }
 
@@ -96,8 +95,8 @@ static int receive_semaphore(struct end *end, const void **buf, size_t *len)
 		return rc;
 	if (!bare_has_message(&s->bare.in))
 		return -EPROTO;
-	*buf = bare_payload(&s->bare.in);
 	*len = bare_slot(&s->bare.in)->len;
+	*buf = bare_payload(&s->bare.in, *len);
 	return 0;
 }
 

@@ -9,10 +9,9 @@ static int begin_spin(struct end *end, size_t len, void **buf)
 {
 	struct bare_end *spin = (struct bare_end *)end;
 
-	(void)len;
 	while (!bare_has_room(&spin->out))
 		;
-	*buf = bare_payload(&spin->out);
+	*buf = bare_payload(&spin->out, len);
 	return 0;
 }
 
@@ -28,8 +27,8 @@ static int receive_spin(struct end *end, const void **buf, size_t *len)
 
 	while (!bare_has_message(&spin->in))
 		;
-	*buf = bare_payload(&spin->in);
 	*len = bare_slot(&spin->in)->len;
+	*buf = bare_payload(&spin->in, *len);
 	return 0;
 }
 

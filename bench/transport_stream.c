@@ -164,11 +164,13 @@ static ssize_t read_more(struct stream_end *s)
 static int receive_copying(struct end *end, const void **buf, size_t *len)
 {
 	struct stream_end *s = (struct stream_end *)end;
-	size_t size = end->plan->size;
+	size_t size = end->expected;
 	ssize_t n;
 
 	if (s->used == s->arrived)
 		s->used = s->arrived = 0;
+	if (size > s->capacity - s->used)
+		copying_move_up(s->in, &s->used, &s->arrived);
 	while (s->arrived - s->used < size) {
 		n = read_more(s);
 		if (n <= 0 && n != -EINTR)
@@ -183,7 +185,7 @@ static int receive_copying(struct end *end, const void **buf, size_t *len)
 
 static int done_copying(struct end *end)
 {
-	((struct stream_end *)end)->used += end->plan->size;
+	((struct stream_end *)end)->used += end->expected;
 	return 0;
 }
 

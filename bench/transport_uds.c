@@ -11,8 +11,9 @@
 #include <unistd.h>
 
 #include "copying.h"
+#include "uds.h"
 
-static int prepare_uds(struct wiring *wiring, const struct plan *plan)
+int uds_prepare(struct wiring *wiring, const struct plan *plan)
 {
 	(void)plan;
 	return wiring_listen(wiring);
@@ -36,14 +37,21 @@ static int dial(const char *address)
 	return fd;
 }
 
-static int open_uds(struct end *end)
+int uds_open(struct end *end)
 {
 	int fd = end->side ? accept4(end->wiring->fd[0], NULL, NULL, SOCK_CLOEXEC) : dial(end->wiring->address);
 
 	if (fd < 0)
 		return end->side ? -errno : fd;
 	end->syscalls += end->side ? 1 : 2;
-	return copying_init((struct copying_end *)end, fd, fd);
+	return fd;
+}
+
+static int open_uds(struct end *end)
+{
+	int fd = uds_open(end);
+
+	return fd < 0 ? fd : copying_init((struct copying_end *)end, fd, fd);
 }
 
 static void close_uds(struct end *end)
@@ -57,7 +65,7 @@ const struct transport transport_uds = {
 	.summary = "Unix stream socket, blocking read and write",
 	.flags = TRANSPORT_SYSCALLS,
 	.end_size = sizeof(struct copying_end),
-	.prepare = prepare_uds,
+	.prepare = uds_prepare,
 	.detach = copying_detach,
 	.open = open_uds,
 	.close = close_uds,

@@ -24,6 +24,7 @@
 #include "bench.h"
 #include "host.h"
 #include "options.h"
+#include "results.h"
 #include "ticks.h"
 
 #define PRODUCERS_MAX 256
@@ -61,6 +62,7 @@ struct result {
 struct row {
 	struct vector_run run;
 	struct result taken[REPEAT_MAX], median;
+	double runs_ns[REPEAT_MAX]; /* of a message, in the order of the turns */
 };
 
 struct settings {
@@ -346,7 +348,6 @@ static json_t *cost_to_json(const struct cost *cost)
 			 cost->faults, "context_switches", cost->switches);
 }
 
-/* reader_s of every time, in the order of taking; the rest is of the median one. */
 static json_t *row_to_json(const struct row *row, unsigned int repeat)
 {
 	double messages = (double)messages_of(&row->run), calls = row->median.calls / messages;
@@ -354,34 +355,29 @@ static json_t *row_to_json(const struct row *row, unsigned int repeat)
 	unsigned int i;
 
 	for (i = 0; i < repeat; i++)
-		json_array_append_new(runs, json_real(row->taken[i].reader_s));
-	return json_pack("{s:s, s:s, s:s, s:i, s:I, s:I, s:f, s:f, s:f, s:f, s:f, s:o, s:o, s:o, s:o}", "workload",
-			 "vector", "carrier", row->run.carrier->name, "reader", reader_name(&row->run), "producers",
-			 (int)row->run.producers, "messages", (json_int_t)messages_of(&row->run), "bytes",
+		json_array_append_new(runs, json_real(row->runs_ns[i]));
+	return json_pack("{s:s, s:s, s:s, s:i, s:I, s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:i, s:o, s:o, s:o, s:o}",
+			 "workload", "vector", "carrier", row->run.carrier->name, "reader", reader_name(&row->run),
+			 "producers", (int)row->run.producers, "messages", (json_int_t)messages_of(&row->run), "bytes",
 			 (json_int_t)bytes_of(&row->run), "writer_s", row->median.writer_s, "reader_s",
 			 row->median.reader_s, "msgs_per_s", messages / row->median.reader_s, "bytes_per_s",
-			 (double)bytes_of(&row->run) / row->median.reader_s, "looks", row->median.looks,
-			 "writer_syscalls_per_msg", calls >= 0 ? json_real(calls) : json_null(), "runs_s", runs,
+			 (double)bytes_of(&row->run) / row->median.reader_s, "looks", row->median.looks, "low_ns",
+			 row->taken[repeat / 4].reader_s * 1e9 / messages, "high_ns",
+			 row->taken[repeat - 1 - repeat / 4].reader_s * 1e9 / messages, "repeats", (int)repeat,
+			 "runs_ns", runs, "writer_syscalls_per_msg", calls >= 0 ? json_real(calls) : json_null(),
 			 "reader_cost", cost_to_json(&row->median.reader), "writers_cost",
 			 cost_to_json(&row->median.writers));
 }
 
-static int write_json(const char *path, const struct host *host, const struct row *rows, unsigned int count,
-		      unsigned int repeat)
+static int write_json(const struct settings *s, const char *command, const struct host *host, const struct row *rows,
+		      unsigned int count)
 {
-	json_t *list = json_array(), *all = json_pack("{s:o, s:o}", "host", host_to_json(host), "rows", list);
-	FILE *f = strcmp(path, "-") ? fopen(path, "we") : stdout;
+	json_t *list = json_array();
 	unsigned int i;
-	int r = 0;
 
 	for (i = 0; i < count; i++)
-		json_array_append_new(list, row_to_json(&rows[i], repeat));
-	if (!f || json_dumpf(all, f, JSON_INDENT(1) | JSON_REAL_PRECISION(7)) || fputc('\n', f) == EOF)
-		r = errno ? -errno : -EIO;
-	if (f && f != stdout && fclose(f) && !r)
-		r = -errno;
-	json_decref(all);
-	return r;
+		json_array_append_new(list, row_to_json(&rows[i], s->repeat));
+	return results_write(s->json, command, host, list);
 }
 
 static void __attribute__((noreturn)) help(void)
@@ -526,13 +522,12 @@ static unsigned int plan_rows(const struct settings *s, struct row *rows)
 	return count;
 }
 
+/* The last one of @repeat turns is new. */
 static void take_median(struct row *row, unsigned int repeat)
 {
-	struct result sorted[REPEAT_MAX];
-
-	memcpy(sorted, row->taken, repeat * sizeof(sorted[0]));
-	qsort(sorted, repeat, sizeof(sorted[0]), compare);
-	row->median = sorted[repeat / 2];
+	row->runs_ns[repeat - 1] = row->taken[repeat - 1].reader_s * 1e9 / (double)messages_of(&row->run);
+	qsort(row->taken, repeat, sizeof(row->taken[0]), compare);
+	row->median = row->taken[repeat / 2];
 }
 
 int vector_main(int argc, char **argv)
@@ -542,6 +537,7 @@ int vector_main(int argc, char **argv)
 	unsigned int count, i, t;
 	struct row *rows;
 	FILE *table;
+	char *command = results_command(argc, argv);
 	int r = 0;
 
 	parse(&s, argc, argv);
@@ -566,7 +562,8 @@ int vector_main(int argc, char **argv)
 		}
 	}
 	if (!r && s.json)
-		r = write_json(s.json, &host, rows, count, s.repeat);
+		r = write_json(&s, command, &host, rows, count);
 	free(rows);
+	free(command);
 	return r ? 1 : 0;
 }

@@ -10,11 +10,14 @@
 
 #include "ticks.h"
 
+#define PACED_LEAD_NS 100000
+
 extern const struct workload workload_ping_pong, workload_stream, workload_call, workload_open_close, workload_connect,
-	workload_idle;
+	workload_idle, workload_rate, workload_burst;
 
 const struct workload *const workloads[] = {
-	&workload_ping_pong, &workload_stream, &workload_call, &workload_open_close, &workload_connect, &workload_idle,
+	&workload_ping_pong, &workload_stream,	   &workload_call,    &workload_rate,
+	&workload_burst,     &workload_open_close, &workload_connect, &workload_idle,
 };
 const unsigned int workload_count = sizeof(workloads) / sizeof(workloads[0]);
 
@@ -75,14 +78,15 @@ void worker_disconnect(struct worker *w, struct end *end)
 
 int worker_put(struct worker *w, uint64_t number, unsigned int flags)
 {
+	size_t size = worker_size(w, number);
 	void *buf;
-	int rc = worker_begin(w, number, &buf);
+	int rc = worker_begin(w, number, size, &buf);
 
 	if (rc)
 		return rc;
 	if (w->plan->touch)
-		touch_fill(buf, w->plan->size, worker_base(w, number, w->end->side));
-	return worker_send(w, number, flags);
+		touch_fill(buf, size, worker_base(w, number, w->end->side));
+	return worker_send(w, number, size, flags);
 }
 
 int worker_get(struct worker *w, uint64_t number)
@@ -92,7 +96,7 @@ int worker_get(struct worker *w, uint64_t number)
 
 	if (rc)
 		return rc;
-	if (w->plan->touch && !touch_check(buf, w->plan->size, worker_base(w, number, !w->end->side)))
+	if (w->plan->touch && !touch_check(buf, w->end->expected, worker_base(w, number, !w->end->side)))
 		return worker_fail(w, -EBADMSG, "checking the bytes received", number);
 	return worker_done(w, number);
 }
@@ -104,6 +108,17 @@ static int run(struct worker *w, uint64_t first, uint64_t count, bool measure)
 	if (w->plan->threads[w->end->side] > 1)
 		return threads_run(w, one, first, count, measure);
 	return one(w, first, count, measure);
+}
+
+/* One of the three parts of a run that keeps to a schedule, which begins anew when the threads are there. */
+static int run_paced(struct worker *w, uint64_t first, uint64_t count, bool measure)
+{
+	uint64_t lead = PACED_LEAD_NS * ticks_clock.per_ns * w->plan->threads[0];
+
+	w->began++;
+	if (!w->end->side)
+		__atomic_store_n(w->began, ticks_now() + lead, __ATOMIC_RELEASE);
+	return run(w, first, count, measure);
 }
 
 /* In parts, so that a disturbance of one part can be told from the rest. Parts are whole batches of every stream. */
@@ -130,20 +145,21 @@ static int run_measured(struct worker *w, uint64_t first, uint64_t count)
 
 int workload_run(struct worker *w)
 {
+	int (*part)(struct worker *, uint64_t, uint64_t, bool) = w->plan->workload->paced ? run_paced : run;
 	uint64_t streams = w->plan->streams, warmup = w->plan->warmup / streams, count = w->plan->count / streams;
 	int rc;
 
 	if (w->plan->workload->whole)
 		return w->plan->workload->whole(w);
-	rc = run(w, 0, warmup, false);
+	rc = part(w, 0, warmup, false);
 	if (rc)
 		return rc;
 	probe_begin(&w->probe);
-	rc = run_measured(w, warmup, count);
+	rc = w->plan->workload->paced ? part(w, warmup, count, true) : run_measured(w, warmup, count);
 	if (rc)
 		return rc;
 	probe_end(&w->probe, &w->result->spent);
-	rc = run(w, warmup + count, w->plan->cooldown / streams, false);
+	rc = part(w, warmup + count, w->plan->cooldown / streams, false);
 	probe_read_counts(w->ends, w->end_count, &w->result->total);
 	return rc;
 }

@@ -6,7 +6,9 @@
 #include <pthread.h>
 
 #include "histogram.h"
+#include "mix.h"
 #include "probe.h"
+#include "schedule.h"
 #include "touch.h"
 #include "transport.h"
 
@@ -28,6 +30,7 @@ struct worker_result {
 	uint64_t part_ticks[WORKER_PARTS]; /* the measured time, cut into that many runs of part_count messages */
 	uint64_t part_count;
 	struct histogram latency;          /* in ticks; empty on the side that measures none */
+	struct pacing pacing;              /* of a workload that keeps to a schedule */
 	char error[WORKER_ERROR];          /* empty, or why the side failed */
 };
 
@@ -40,6 +43,7 @@ struct worker {
 	struct probe probe;
 	struct worker_result *result;
 	pthread_barrier_t *gate; /* both sides meet there */
+	uint64_t *began;         /* when this part's schedule begins, in ticks; side 0 sets it, side 1 sees it */
 };
 
 /*
@@ -55,6 +59,9 @@ struct workload {
 	bool opens;             /* opens and closes streams itself */
 	bool connects;          /* and connections */
 	bool shared_out;        /* may have several streams, shared out among threads */
+	bool paired;            /* each side has as many threads as the other */
+	bool paced;             /* messages are due by a schedule; latency is from then */
+	bool bursts;            /* several at once */
 	unsigned int transfers; /* payloads carried per message: 2 for a round trip */
 	int timed_side;         /* the side whose clock counts */
 	uint64_t count;         /* messages per row, unless the user says; 0: as many as a short time holds */
@@ -103,17 +110,31 @@ static inline uint64_t worker_base(const struct worker *w, uint64_t number, int 
 	return touch_base(number + ((uint64_t)w->end->stream << 40), side);
 }
 
-/* Room for a message in *@buf. */
-static inline int worker_begin(struct worker *w, uint64_t number, void **buf)
+/* The bytes of message @number, of either side, on the stream in use. */
+static inline size_t worker_size(const struct worker *w, uint64_t number)
 {
-	int rc = w->plan->transport->begin(w->end, w->plan->size, buf);
+	if (__builtin_expect(!w->plan->mix, 1))
+		return w->plan->size;
+	return mix_size(w->plan->mix, number + ((uint64_t)w->end->stream << 40));
+}
+
+/* When the schedule begins. Side 1 may ask once it has received something. */
+static inline uint64_t worker_began(const struct worker *w)
+{
+	return __atomic_load_n(w->began, __ATOMIC_ACQUIRE);
+}
+
+/* Room for a message of @size bytes in *@buf. */
+static inline int worker_begin(struct worker *w, uint64_t number, size_t size, void **buf)
+{
+	int rc = w->plan->transport->begin(w->end, size, buf);
 
 	return rc ? worker_fail(w, rc, "waiting for room", number) : 0;
 }
 
-static inline int worker_send(struct worker *w, uint64_t number, unsigned int flags)
+static inline int worker_send(struct worker *w, uint64_t number, size_t size, unsigned int flags)
 {
-	int rc = w->plan->transport->send(w->end, w->plan->size, flags);
+	int rc = w->plan->transport->send(w->end, size, flags);
 
 	return rc ? worker_fail(w, rc, "sending", number) : 0;
 }
@@ -121,12 +142,14 @@ static inline int worker_send(struct worker *w, uint64_t number, unsigned int fl
 /* The next message in *@buf, of the right length, to be given back with worker_done(). */
 static inline int worker_receive(struct worker *w, uint64_t number, const void **buf)
 {
-	size_t len;
-	int rc = w->plan->transport->receive(w->end, buf, &len);
+	size_t size = worker_size(w, number), len;
+	int rc;
 
+	w->end->expected = size;
+	rc = w->plan->transport->receive(w->end, buf, &len);
 	if (rc)
 		return worker_fail(w, rc, "receiving", number);
-	return len == w->plan->size ? 0 : worker_fail(w, -EBADMSG, "receiving: wrong length", number);
+	return len == size ? 0 : worker_fail(w, -EBADMSG, "receiving: wrong length", number);
 }
 
 static inline int worker_done(struct worker *w, uint64_t number)

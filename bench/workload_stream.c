@@ -14,30 +14,32 @@
 
 #define STAMP_EVERY 64
 
-static bool is_stamped(const struct worker *w, uint64_t number)
+static bool is_stamped(uint64_t number, size_t size)
 {
-	return number % STAMP_EVERY == 0 && w->plan->size >= 2 * sizeof(uint64_t);
+	return number % STAMP_EVERY == 0 && size >= 2 * sizeof(uint64_t);
 }
 
 /* Messages @first to @first + @count - 1 of the stream in use, published together. */
 static int send_group(struct worker *w, uint64_t first, uint64_t count)
 {
 	uint64_t number, now;
+	size_t size;
 	void *buf;
 	int rc;
 
 	for (number = first; number < first + count; number++) {
-		rc = worker_begin(w, number, &buf);
+		size = worker_size(w, number);
+		rc = worker_begin(w, number, size, &buf);
 		if (rc)
 			return rc;
 		if (w->plan->touch) {
-			touch_fill(buf, w->plan->size, worker_base(w, number, 0));
-			if (is_stamped(w, number)) {
+			touch_fill(buf, size, worker_base(w, number, 0));
+			if (is_stamped(number, size)) {
 				now = ticks_now();
 				memcpy(buf, &now, sizeof(now));
 			}
 		}
-		rc = worker_send(w, number, number + 1 < first + count ? SEND_MORE : 0);
+		rc = worker_send(w, number, size, number + 1 < first + count ? SEND_MORE : 0);
 		if (rc)
 			return rc;
 	}
@@ -52,7 +54,7 @@ static bool check_stamped(struct worker *w, const void *buf, uint64_t number, bo
 	memcpy(&then, buf, sizeof(then));
 	if (measure)
 		histogram_record(&w->result->latency, now > then ? now - then : 0);
-	return touch_check((const char *)buf + sizeof(then), w->plan->size - sizeof(then),
+	return touch_check((const char *)buf + sizeof(then), w->end->expected - sizeof(then),
 			   worker_base(w, number, 0) + 1);
 }
 
@@ -68,10 +70,10 @@ static int receive_group(struct worker *w, uint64_t first, uint64_t count, bool 
 		rc = worker_receive(w, number, &buf);
 		if (rc)
 			return rc;
-		if (w->plan->touch && is_stamped(w, number))
+		if (w->plan->touch && is_stamped(number, w->end->expected))
 			good = check_stamped(w, buf, number, measure);
 		else if (w->plan->touch)
-			good = touch_check(buf, w->plan->size, worker_base(w, number, 0));
+			good = touch_check(buf, w->end->expected, worker_base(w, number, 0));
 		if (!good)
 			return worker_fail(w, -EBADMSG, "checking the bytes received", number);
 		rc = worker_done(w, number);
