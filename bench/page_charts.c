@@ -48,7 +48,7 @@ static const struct chart_kind scaling[] = {
 	  "producers", "messages a second", AXIS_COUNT, AXIS_RATE },
 };
 
-/* In one chart, if it is about @except? Rows of an emulated host only with such of the same. */
+/* May the two be in one chart, of what the fields in @except have? Only if they come from one kind of host. */
 static bool belong_together(const struct record *a, const struct record *b, unsigned int except)
 {
 	return record_alike(a, b, except) && record_file_same_host(a->file, b->file);
@@ -69,7 +69,7 @@ static void draw(struct page *page, struct chart *chart, const char *id, unsigne
 /* At a rate that was not met, latency says how long the run was. */
 static bool fell_behind(const struct record *record)
 {
-	return record_figure(record, "msgs_per_s") < 0.95 * record_figure(record, "rate_per_s");
+	return record_figure(record, "msgs_per_s") < 0.95 * record_figure(record, "offered_per_s");
 }
 
 static double figure_of(const struct chart_kind *kind, const struct record *record)
@@ -151,7 +151,7 @@ static void draw_kinds(struct page *page, const struct chart_kind *kind, unsigne
 	}
 }
 
-/* Is @record one that a chart at one size may show: the smallest round trips? */
+/* Is @record one for the charts of a single size? */
 static bool is_small(const struct record *record)
 {
 	return !strcmp(record->field[RECORD_WORKLOAD], "ping-pong") && record->size == 64;
