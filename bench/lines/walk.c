@@ -98,11 +98,9 @@ static void send_one(struct shmipc_channel *ch, size_t size, unsigned char with)
 {
 	struct shmipc_buffer buffer;
 
-	phase = SEND;
 	check(shmipc_channel_reserve(ch, size, 0, &buffer), "reserve");
 	memset(buffer.data, with, size);
 	check(shmipc_channel_submit(ch, &buffer, size, 0), "submit");
-	phase = OTHER;
 }
 
 static void receive_one(struct shmipc_channel *ch, size_t size, unsigned char with)
@@ -110,14 +108,23 @@ static void receive_one(struct shmipc_channel *ch, size_t size, unsigned char wi
 	struct shmipc_message message;
 	static unsigned char copy[SIZE_MOST];
 
-	phase = WAIT;
-	check(shmipc_channel_wait(ch, SHMIPC_READABLE, SHMIPC_FOREVER), "wait");
-	phase = RECEIVE;
 	check(shmipc_channel_peek(ch, &message), "peek");
 	memcpy(copy, message.data, size);
 	check(shmipc_channel_release(ch, &message), "release");
-	phase = OTHER;
 	check(message.size == size && copy[0] == with && copy[size - 1] == with ? 0 : -EBADMSG, "the bytes");
+}
+
+/* One message from end @from to the other, step by step. */
+static void pass_one(int from, size_t size, unsigned char with)
+{
+	phase = SEND;
+	send_one(ends[from], size, with);
+	phase = OTHER;
+	phase = WAIT;
+	check(shmipc_channel_wait(ends[!from], SHMIPC_READABLE, SHMIPC_FOREVER), "wait");
+	phase = RECEIVE;
+	receive_one(ends[!from], size, with);
+	phase = OTHER;
 }
 
 int main(int argc, char **argv)
@@ -131,18 +138,20 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	open_channel();
+	/* The readers map what they read. */
+	for (i = 0; i < 2; i++) {
+		send_one(ends[i], SIZE_MOST, 1);
+		receive_one(ends[!i], SIZE_MOST, 1);
+	}
 	say_end(0, ends[0]);
 	say_end(1, ends[1]);
 	say("phase", 0, &phase, sizeof(phase));
 	printf("messages %u %u\n", WARM_UP, MESSAGES);
 	fflush(stdout);
 	for (i = 0; i < WARM_UP + MESSAGES; i++) {
-		send_one(ends[0], size, (unsigned char)i);
-		receive_one(ends[1], size, (unsigned char)i);
-		if (answered) {
-			send_one(ends[1], size, (unsigned char)(i + 7));
-			receive_one(ends[0], size, (unsigned char)(i + 7));
-		}
+		pass_one(0, size, (unsigned char)i);
+		if (answered)
+			pass_one(1, size, (unsigned char)(i + 7));
 	}
 	shmipc_channel_destroy(ends[0]);
 	shmipc_channel_destroy(ends[1]);

@@ -27,6 +27,10 @@ refuses() { # ARGUMENTS…: exit status 2 and a word on why
 	[ "$status" = 2 ] && [ -s "$dir/refusal" ]
 }
 
+negate() {
+	! "$@"
+}
+
 runs() {
 	timeout 120 "$bench" "$@" --json "$dir/rows.json"
 }

@@ -330,20 +330,46 @@ static void rare_preemptions_make_it_shared_for_a_short_time_only(struct pair *p
 	}
 }
 
-static void a_gap_without_a_preemption_shares_nothing(struct pair *pair)
+static void a_preemption_shows_in_a_gap_of_a_spin(struct pair *pair)
 {
 	struct spinner s;
 
 	(void)pair;
 	begin(&s);
 	/* What this thread has been through before is no news to its spinner. */
-	spin_note_time(&s, now, now);
+	spin_note_time(&s, now, now + MILLISECOND / 2);
 	assert_false(s.shared);
 	s.preemptions--;
 	spin_note_time(&s, now, now + 1);
 	assert_false(s.shared);
 	spin_note_time(&s, now, now + MILLISECOND / 2);
 	assert_true(s.shared);
+}
+
+static void a_preemption_shows_before_a_sleep_a_millisecond_after_the_last_look(struct pair *pair)
+{
+	struct spinner s;
+
+	(void)pair;
+	spin_note_sleep(begin(&s), now);
+	assert_false(s.shared);
+	s.preemptions--;
+	spin_note_sleep(&s, now + MILLISECOND - 1);
+	assert_false(s.shared);
+	spin_note_sleep(&s, now + MILLISECOND);
+	assert_true(s.shared);
+}
+
+static void another_threads_preemptions_share_nothing(struct pair *pair)
+{
+	struct spinner s;
+
+	(void)pair;
+	spin_note_sleep(begin(&s), now);
+	s.preemptions--;
+	s.asked_by = (pthread_t)0;
+	spin_note_sleep(&s, now + MILLISECOND);
+	assert_false(s.shared);
 }
 
 int main(int argc, char **argv)
@@ -367,7 +393,9 @@ int main(int argc, char **argv)
 		ALONE(a_processor_is_shared_for_a_while_after_a_preemption),
 		ALONE(preemptions_in_a_row_make_it_shared_for_longer_up_to_a_second),
 		ALONE(rare_preemptions_make_it_shared_for_a_short_time_only),
-		ALONE(a_gap_without_a_preemption_shares_nothing),
+		ALONE(a_preemption_shows_in_a_gap_of_a_spin),
+		ALONE(a_preemption_shows_before_a_sleep_a_millisecond_after_the_last_look),
+		ALONE(another_threads_preemptions_share_nothing),
 	};
 
 	return RUN_TESTS(tests, argc, argv);

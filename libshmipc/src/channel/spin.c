@@ -32,9 +32,9 @@
 #define SHARED_MIN_NS 10000000ll
 #define SHARED_MAX_NS 1000000000ll
 #define SHARED_SOON 4
-/* How often a spinning thread asks whether it was preempted; and after which gap between two looks at the clock. */
-#define ASK_NS 1000000
+/* After which gap between two looks at the clock a spinning thread asks whether it was preempted; how often otherwise. */
 #define GAP_NS 30000
+#define ASK_NS 1000000
 /* Looks without a pause, and what they take, about; looks with a pause between two of them, before the clock is read. */
 #define LOOKS_TIGHT 256
 #define TIGHT_NS 500
@@ -114,15 +114,25 @@ static bool was_preempted(struct spinner *s)
 	return same && s->preemptions != before;
 }
 
+static void ask_preempted(struct spinner *s, int64_t now)
+{
+	s->ask_at = now + ASK_NS;
+	if (was_preempted(s))
+		spin_note_preempted(s, now);
+}
+
 void spin_note_time(struct spinner *s, int64_t last, int64_t now)
 {
 	if (s->shared && now >= s->shared_end)
 		s->shared = false;
-	if (likely(now < s->ask_at && now - last <= GAP_NS))
-		return;
-	s->ask_at = now + ASK_NS;
-	if (was_preempted(s))
-		spin_note_preempted(s, now);
+	if (unlikely(now - last > GAP_NS))
+		ask_preempted(s, now);
+}
+
+void spin_note_sleep(struct spinner *s, int64_t now)
+{
+	if (now >= s->ask_at)
+		ask_preempted(s, now);
 }
 
 /* Say where this endpoint waits, for the peer's spin_pays(). */
@@ -166,6 +176,8 @@ static apart int spin_on(struct shmipc_channel *ch, struct spinner *s, unsigned 
 		spin_note_won(s, spin_ns, TIGHT_NS + now - begin, now);
 	else
 		spin_note_lost(s, spin_ns, TIGHT_NS + now - begin, now);
+	if (!over && ch->options.sync == SHMIPC_SYNC_ADAPTIVE)
+		spin_note_sleep(s, now);
 	return over;
 }
 

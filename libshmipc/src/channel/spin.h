@@ -22,7 +22,7 @@ struct spinner {
 	bool shared;	     /* somebody else wants the processor */
 	int64_t shared_end;  /* until then, if nothing more is heard of him */
 	int64_t shared_ns;   /* how long that was */
-	int64_t ask_at;	     /* when to ask again whether this thread was preempted */
+	int64_t ask_at;	     /* before that no sleep asks whether this thread was preempted */
 	pthread_t asked_by;  /* who asked last, and what the answer was */
 	long preemptions;
 	_Atomic uint64_t won, lost;
@@ -63,8 +63,15 @@ void spin_note_preempted(struct spinner *spinner, int64_t now);
  * spin_note_time - in a spin, at each look at the clock
  * @last: the look before
  *
- * Now and then, and when this thread seems not to have run in between, asks the kernel whether it was preempted.
+ * When this thread seems not to have run in between, asks the kernel whether it was preempted.
  */
 void spin_note_time(struct spinner *spinner, int64_t last, int64_t now);
+
+/**
+ * spin_note_sleep - after a lost spin, before the sleep: a system call more does not matter
+ *
+ * Asks the kernel too, at most once a millisecond.
+ */
+void spin_note_sleep(struct spinner *spinner, int64_t now);
 
 #endif /* SHMIPC_SPIN_H */

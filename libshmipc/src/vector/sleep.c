@@ -221,6 +221,8 @@ static bool spin_first(struct shmipc_vector *v, int64_t deadline)
 		spin_note_won(&v->spinner, spin_ns, now - begin, now);
 	else
 		spin_note_lost(&v->spinner, spin_ns, now - begin, now);
+	if (!won)
+		spin_note_sleep(&v->spinner, now);
 	return won;
 }
 
