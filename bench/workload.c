@@ -105,9 +105,10 @@ static int run(struct worker *w, uint64_t first, uint64_t count, bool measure)
 {
 	int (*one)(struct worker *, uint64_t, uint64_t, bool) = w->plan->workload->run[w->end->side];
 
-	if (w->plan->threads[w->end->side] > 1)
-		return threads_run(w, one, first, count, measure);
-	return one(w, first, count, measure);
+	if (!w->crew)
+		return one(w, first, count, measure);
+	crew_run(w->crew, one, first, count, measure);
+	return 0;
 }
 
 /* One of the three parts of a run that keeps to a schedule, which begins anew when the threads are there. */
@@ -151,7 +152,9 @@ int workload_run(struct worker *w)
 
 	if (w->plan->workload->whole)
 		return w->plan->workload->whole(w);
-	rc = part(w, 0, warmup, false);
+	rc = w->plan->threads[w->end->side] > 1 ? crew_start(w) : 0;
+	if (!rc)
+		rc = part(w, 0, warmup, false);
 	if (rc)
 		return rc;
 	probe_begin(&w->probe);
@@ -160,6 +163,8 @@ int workload_run(struct worker *w)
 		return rc;
 	probe_end(&w->probe, &w->result->spent);
 	rc = part(w, warmup + count, w->plan->cooldown / streams, false);
+	if (!rc && w->crew)
+		crew_end(w);
 	probe_read_counts(w->ends, w->end_count, &w->result->total);
 	return rc;
 }

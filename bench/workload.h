@@ -34,6 +34,8 @@ struct worker_result {
 	char error[WORKER_ERROR];          /* empty, or why the side failed */
 };
 
+struct crew;
+
 /* A side at work, or one of its threads. */
 struct worker {
 	const struct plan *plan;
@@ -43,6 +45,7 @@ struct worker {
 	struct probe probe;
 	struct worker_result *result;
 	pthread_barrier_t *gate; /* both sides meet there */
+	struct crew *crew;	 /* its threads; NULL: it has one */
 	uint64_t *began;         /* when this part's schedule begins, in ticks; side 0 sets it, side 1 sees it */
 };
 
@@ -97,9 +100,14 @@ int worker_get(struct worker *w, uint64_t number);
 /* All that a side does, from warm-up to cool-down. 0, or -errno with an error in the result. */
 int workload_run(struct worker *w);
 
-/* The same by several threads, each with its share of the streams: what @run, a function of a workload, is to each. */
-int threads_run(struct worker *w, int (*run)(struct worker *w, uint64_t first, uint64_t count, bool measure),
-		uint64_t first, uint64_t count, bool measure);
+/*
+ * A side's threads, each with its share of the streams of @w: made, given a part of the run, and ended, when what they measured
+ * becomes the side's. @run is a function of a workload.
+ */
+int crew_start(struct worker *w);
+void crew_run(struct crew *crew, int (*run)(struct worker *w, uint64_t first, uint64_t count, bool measure),
+	      uint64_t first, uint64_t count, bool measure);
+void crew_end(struct worker *w);
 
 /* Says in the result what failed at which message, unless something was said already. Returns @rc. */
 int worker_fail(struct worker *w, int rc, const char *doing, uint64_t number);
