@@ -228,7 +228,7 @@ void page_verdict(struct page *page)
 		&page->doc,
 		"64 (3×) means: at 64 bytes, three times as fast, or as slow. Within the noise: the turns of the two do "
 		"not say that they differ. The best rival is what was fastest at that size and is not shmipc; bare shared "
-		"memory that is watched without a pause is no rival but the limit.");
+		"memory that is watched without a pause is no rival: it never sleeps.");
 }
 
 /* A ratio, and where it lies with 95 %. */

@@ -40,7 +40,7 @@ static int done_spin(struct end *end)
 
 const struct transport transport_spin = {
 	.name = "spin",
-	.summary = "the limit: bare shared memory, both sides spinning, no system call",
+	.summary = "bare shared memory by hand, both sides spinning, no system call",
 	.flags = TRANSPORT_SPINS | TRANSPORT_SYSCALLS,
 	.batch_most = BARE_BATCH,
 	.end_size = sizeof(struct bare_end),
