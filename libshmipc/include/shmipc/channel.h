@@ -314,7 +314,11 @@ int shmipc_channel_keep(struct shmipc_channel *channel, struct shmipc_message *m
 
 /* Events of shmipc_channel_wait() and arm. */
 #define SHMIPC_READABLE (1u << 0) /* peek has a message, or something to report */
-#define SHMIPC_WRITABLE (1u << 1) /* room came back since reserve last said -EAGAIN */
+/*
+ * Room came back since reserve last said -EAGAIN. Slots are told of by sixteenths of the ring while the peer has more to read, and
+ * when it has not, waits, or releases a slice: a writer that sleeps is not woken for each slot.
+ */
+#define SHMIPC_WRITABLE (1u << 1)
 
 /**
  * shmipc_channel_wait - wait as the endpoint's sync mode says
