@@ -62,8 +62,8 @@ static void show_warnings(struct page *page)
 	if (busy)
 		document_warning(
 			&page->doc,
-			"The host was busy with other work before %u of the %u files were measured (load up to "
-			"%.1f): times are worse than they need be.",
+			"In the minute before %u of the %u files were measured the host was busy (load up to %.1f, "
+			"in which what the bench measured just before counts too): times may be worse than they need be.",
 			busy, page->files, load);
 	if (emulated)
 		document_warning(
