@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Several threads of a side, each with every n-th of its streams. They are made once, before the run, and meet before and after each
- * part of it.
+ * Several threads of a side, each with every n-th of its streams. They are made once, before the run, and meet before and
+ * after each part of it.
  */
 #include <stdlib.h>
 #include <string.h>

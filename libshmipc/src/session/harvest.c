@@ -324,8 +324,8 @@ static int take_one_locked(struct shmipc_session *session, struct shmipc_message
 }
 
 /*
- * What most messages are for whose reader is behind: small, and nothing but bytes for a stream that has some. If this is one it is taken,
- * and the next one peeked at, as *@r says.
+ * What most messages are for whose reader is behind: small, and nothing but bytes for a stream that has some. If this is
+ * one it is taken, and the next one peeked at, as *@r says.
  */
 static inline bool gather_quickly_locked(struct shmipc_session *session, struct shmipc_message *m, int *r)
 {

@@ -260,8 +260,9 @@ void lead_leave(struct shmipc_session *session)
 }
 
 /*
- * Wake others, and lead on. A system call that wakes somebody may well let him run at once, on this very processor: until this thread
- * gets on, he may have the lead, rather than find it held by a thread that does not run. Whether it is this one's still.
+ * Wake others, and lead on. A system call that wakes somebody may well let him run at once, on this very processor: until
+ * this thread gets on, he may have the lead, rather than find it held by a thread that does not run. Whether it is this
+ * one's still.
  */
 static bool wake_and_lead(struct shmipc_session *session, struct waiter **roused)
 {
@@ -317,7 +318,10 @@ static int sleep_leading(struct shmipc_session *session, const struct waiter *w,
 
 #define UNDECIDED 1
 
-/* With the lead: until the own wish is fulfilled; or another thread took the lead, which *@leads says: UNDECIDED, or why not to wait on. */
+/*
+ * With the lead: until the own wish is fulfilled, or another thread took the lead, which *@leads says: then UNDECIDED, or
+ * why not to wait on.
+ */
 static inline int lead_until(struct shmipc_session *session, struct waiter *w, int64_t deadline, bool *leads)
 {
 	bool look = true, slept = false;
