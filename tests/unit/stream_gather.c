@@ -4,7 +4,7 @@
  */
 #include <string.h>
 
-#include "session/internal.h"
+#include "session/piece.h"
 #include "session_pair.h"
 
 #define MANY 100

@@ -6,6 +6,8 @@
 
 #include <stdlib.h>
 
+#include "piece.h"
+
 /* Those that are on their way through the socket are the session's. */
 static void free_arrived(struct piece *pieces)
 {

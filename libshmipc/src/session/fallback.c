@@ -15,7 +15,7 @@
 #include <sys/socket.h>
 
 #include "../wire/frame.h"
-#include "internal.h"
+#include "piece.h"
 
 /* Linux takes a frame of this size as a whole or not at all; should it be cut all the same, the rest follows at once. */
 static int send_rest(int socket, struct iovec *iov, size_t left)

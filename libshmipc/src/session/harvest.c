@@ -15,7 +15,7 @@
 
 #include "../channel/ready.h"
 #include "../observe/log.h"
-#include "internal.h"
+#include "piece.h"
 
 /* A message that is the session's private memory's, or would have been. -EBADMSG: more than was allowed. */
 static inline int receive_small(struct shmipc_session *session, size_t size)
@@ -197,7 +197,7 @@ static int take_window_locked(struct shmipc_session *session, struct shmipc_stre
 	}
 	if (!stream)
 		return 0;
-	/* More than was sent: is_window_open() would be fooled for this stream alone, the sender's own loss. */
+	/* More than was sent: stream_fits_window() is fooled for this stream alone, the sender's own loss. */
 	store_release(&stream->acked, value);
 	if (stream->writer)
 		lead_rouse_locked(session, stream->writer, roused);

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "internal.h"
+#include "piece.h"
 
 /* But for its bytes, and the marks that it has none of. */
 static void init_piece(struct piece *piece, bool spare)

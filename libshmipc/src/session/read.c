@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "internal.h"
+#include "piece.h"
 
 #define IOV_MAX_COUNT 1024
 

@@ -6,6 +6,7 @@
  * that will fall back are written in private memory first.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "write.h"
 

@@ -10,7 +10,7 @@
 
 #include "../observe/log.h"
 #include "copy.h"
-#include "internal.h"
+#include "piece.h"
 #include "shmipc/observe.h"
 
 /* All sessions of the process, for metrics. */

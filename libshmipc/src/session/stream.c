@@ -11,6 +11,7 @@
 
 #include "../channel/ready.h"
 #include "copy.h"
+#include "piece.h"
 
 struct shmipc_stream *stream_alloc(struct shmipc_session *session, uint32_t id)
 {

@@ -8,6 +8,7 @@
  * streams which hold back a little do not use up the lane.
  */
 #include <limits.h>
+#include <string.h>
 
 #include "write.h"
 
