@@ -3,7 +3,8 @@
  * lead.pml: threads of one session wait, one of them for all
  *
  * MODELLED  libshmipc/src/session/lead.c, for N threads that each want R messages of their own stream:
- *     the lead      free, held, or offered: its holder is about to wake others, and then takes it back if it can
+ *     the lead      free, held, or offered: its holder is about to wake others, or gives way to those that have something
+ *                   to read, and then takes it back if it can
  *     the ring      messages in some order, published one by one by the peer, who may pause anywhere; a leader takes one
  *                   at a time: its own, or one that it queues for another, who is roused if he follows
  *     a follower    enters the list under the lock unless something is queued for him, pays the barrier, looks at the lead,
@@ -11,11 +12,12 @@
  *   Stores of `lead` by one that leaves are buffered (TSO): they become visible later, at the latest with the thread's next
  *   locked instruction, or when a follower's membarrier(2) makes them so. All else is locked, or read behind a lock.
  * ASSUMES  that the leader's sleep in the channel loses no wake-up: doorbell*.pml
- * CHECKED  no two threads lead at a time; no thread sleeps for ever.
+ * CHECKED  no two threads lead at a time; no thread sleeps for ever; no message overtakes one that is queued.
  * OPTIONS
  *   OFFER  1 as above   0 the lead is held while others are woken   2 it is taken back by a plain store
  *   BUG    1 a follower pays no barrier   2 one that leaves does not look for followers   3 a follower does not look at the lead
  *          4 a follower sleeps where the lead is offered, which is taken while he does: harmless, he was on the list
+ *          5 who gave way and leads again looks at the ring before his own queue
  */
 #ifndef N
 #define N 3
@@ -77,14 +79,27 @@ inline rouse_one() {
   fi
 }
 
+/* The lead is offered; take it back. */
+inline take_back() {
+  atomic { if :: lead == OFFERED -> lead = HELD; leaders++ :: else -> leads = 0 fi }
+}
+
 /* lead_until(), and what follows it. Sets got. */
 inline lead_for_all() {
   do
-  :: queued[me] -> got = 1; break
-  :: else ->
+  :: queued[me] && !blind -> got = 1; break
+  :: OFFER == 1 && !gave && (!queued[me] || blind) &&
+     ((me != 0 && queued[0]) || (N > 1 && me != 1 && queued[1]) || (N > 2 && me != 2 && queued[2])) ->
+     gave = 1;                                       /* once is enough to show it */
+     drain(me);
+     leaders--; lead = OFFERED;
+     take_back();
+     if :: !leads -> break :: else -> blind = (BUG == 5) fi
+  :: (!queued[me] || blind) ->
      ring ? m;                                       /* or sleeps in the channel */
+     blind = 0;
      if
-     :: m == me -> got = 1; direct = 1; break
+     :: m == me -> assert(!queued[me]); got = 1; direct = 1; break
      :: else ->
         TAKE;
         queued[m]++;
@@ -98,8 +113,7 @@ inline lead_for_all() {
            word[m] = 1;
            if
            :: OFFER == 2 -> lead = HELD; leaders++; assert(leaders == 1)
-           :: else ->
-              atomic { if :: lead == OFFERED -> lead = HELD; leaders++ :: else -> leads = 0 fi }
+           :: else -> take_back()
            fi;
            if :: !leads -> break :: else fi
         :: roused && !OFFER -> word[m] = 1
@@ -149,7 +163,7 @@ inline follow() {
 
 proctype thread(byte me) {
   byte m, left = R;
-  bool got, direct, leads, roused;
+  bool got, direct, leads, roused, gave, blind;
   do
   :: left ->
      got = 0; leads = 0;

@@ -2,6 +2,7 @@
 /*
  * session_lead.c - tests of many threads on one session: one harvests for all, each gets its own, and the lead is handed on
  */
+#include <sched.h>
 #include <stdatomic.h>
 #include <string.h>
 
@@ -124,6 +125,62 @@ static void eight_conversations_at_once_never_mix(struct pair *pair)
 	for (i = 0; i < THREADS; i++) {
 		assert_code(worker_join(&asking[i].worker), 0);
 		assert_code(worker_join(&answering[i].worker), 0);
+	}
+	close_all(pair, ends);
+}
+
+#define LINES 20000
+
+static int write_lines(struct worker *worker)
+{
+	struct turn *turn = (struct turn *)worker;
+	uint64_t line[8] = { 0 };
+
+	for (; line[0] < turn->rounds; line[0]++)
+		if (shmipc_stream_write(turn->stream, line, sizeof(line), 0, SHMIPC_FOREVER) != sizeof(line))
+			return -1;
+	return shmipc_stream_end(turn->stream);
+}
+
+/* All of them on one processor, so that whoever leads keeps the others from reading. */
+static int read_lines(struct worker *worker)
+{
+	struct turn *turn = (struct turn *)worker;
+	uint64_t line[8], next = 0;
+	cpu_set_t all, one;
+	int last, cpu = 0;
+
+	if (sched_getaffinity(0, sizeof(all), &all))
+		return -1;
+	while (!CPU_ISSET(cpu, &all))
+		cpu++;
+	CPU_ZERO(&one);
+	CPU_SET(cpu, &one);
+	if (sched_setaffinity(0, sizeof(one), &one))
+		return -2;
+	while (shmipc_stream_read_message(turn->stream, line, sizeof(line), &last, SHMIPC_FOREVER) == sizeof(line))
+		if (line[0] != next++)
+			return -3;
+	return next == turn->rounds ? 0 : -4;
+}
+
+static void readers_that_share_a_processor_make_way_and_lose_no_order(struct pair *pair)
+{
+	struct turn writing[THREADS], reading[THREADS];
+	struct ends ends[THREADS];
+	int i;
+
+	session_pair_open(pair, NULL, NULL);
+	open_all(pair, ends);
+	for (i = 0; i < THREADS; i++) {
+		reading[i] = (struct turn){ .worker.call = read_lines, .stream = ends[i].far, .rounds = LINES };
+		writing[i] = (struct turn){ .worker.call = write_lines, .stream = ends[i].near, .rounds = LINES };
+		worker_start(&reading[i].worker);
+		worker_start(&writing[i].worker);
+	}
+	for (i = 0; i < THREADS; i++) {
+		assert_code(worker_join(&writing[i].worker), 0);
+		assert_code(worker_join(&reading[i].worker), 0);
 	}
 	close_all(pair, ends);
 }
@@ -296,6 +353,7 @@ int main(int argc, char **argv)
 		ON_BOTH(eight_threads_on_eight_streams_each_get_their_own),
 		ON_BOTH(likewise_when_the_leader_is_always_served_first),
 		ON_BOTH(eight_conversations_at_once_never_mix),
+		ON_BOTH(readers_that_share_a_processor_make_way_and_lose_no_order),
 		ON_BOTH(accept_read_and_write_block_at_once_and_wake_one_by_one),
 		ON_BOTH(a_writer_alone_learns_that_the_window_opened),
 		ON_BOTH(threads_that_open_accept_and_close_streams_never_get_anothers),

@@ -10,7 +10,6 @@
  * other streams at once; what the peer may have there at a time is bounded by private_max. The slice of a larger
  * one is kept, and stays the sender's burden.
  */
-#include <sched.h>
 #include <string.h>
 
 #include "../channel/ready.h"
@@ -368,7 +367,7 @@ static apart int take_batch(struct shmipc_session *session, struct shmipc_messag
 		*r = shmipc_channel_peek(session->channel, m);
 	} while (!*r && n < HARVEST_BATCH);
 	lock_release(&session->lock);
-	session->roused = session->roused || *roused;
+	session->crowded = session->crowded || *roused;
 	if (credit) {
 		outbox_flush(session);
 		atomic_fetch_add(&session->room, 1);
@@ -417,18 +416,23 @@ bool harvest_direct(struct shmipc_session *session, struct waiter *w)
 }
 
 /*
- * Others were roused, and much lies there for them: on a processor that they share with a leader who goes on, they would
- * fall ever more behind, and what they are to read out of the cache.
+ * On a processor that they share with a leader who goes on, others fall ever more behind, and what they are to read out of
+ * the cache. Said again whenever as much came on top: one chance may not have been enough.
  */
-static void let_others_read(struct shmipc_session *session)
+bool harvest_is_ahead(struct shmipc_session *session)
 {
-	uint64_t held = load_relaxed(&session->private_received) - load_relaxed(&session->private_consumed) -
-			load_relaxed(&session->private_direct);
+	uint64_t held;
 
-	if (likely(held < HELD_MANY))
-		return;
-	session->roused = false;
-	sched_yield();
+	if (likely(!session->crowded))
+		return false;
+	held = load_relaxed(&session->private_received) - load_relaxed(&session->private_consumed) -
+	       load_relaxed(&session->private_direct);
+	if (held < HELD_MANY)
+		session->held_mark = 0;
+	if (held < session->held_mark + HELD_MANY)
+		return false;
+	session->held_mark = held;
+	return true;
 }
 
 int harvest(struct shmipc_session *session, struct waiter **roused)
@@ -438,8 +442,6 @@ int harvest(struct shmipc_session *session, struct waiter **roused)
 
 	if (unlikely(r))
 		return r; /* what is still in the ring is nobody's any more */
-	if (unlikely(session->roused))
-		let_others_read(session);
 	if (unlikely(session->parked)) {
 		r = fallback_continue(session);
 		if (r < 0)

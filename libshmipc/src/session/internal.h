@@ -80,7 +80,7 @@ enum {
 /* How long they may take behind the slot that announced them. */
 #define PARKED_NS 1000000000ll
 /* Charge of small messages held for readers from which on they are given a chance to read. */
-#define HELD_MANY (96u << 10)
+#define HELD_MANY (32u << 10)
 /* Messages handled before the lock is let go. */
 #define HARVEST_BATCH 256
 
@@ -298,7 +298,8 @@ struct shmipc_session {
 	int64_t parked_until;
 	_Atomic bool missed;   /* an event found another thread leading; read and written anywhere */
 	_Atomic uint32_t asks; /* events that the leader sleeps for; 0: it does not; read anywhere */
-	bool roused;	       /* others have something to read since they last had a chance to */
+	uint64_t held_mark;    /* what was held for others when they were last given a chance to read; 0: not yet */
+	bool crowded;	       /* several threads have waited at a time */
 	bool armed;	       /* for the loop's descriptor */
 	bool masked;	       /* and that is left out of the loop's epoll, while a thread blocks */
 	_Atomic uint64_t leads;
@@ -428,7 +429,7 @@ void table_for_each(const struct table *table, void (*visit)(struct shmipc_strea
 enum {
 	LEAD_FREE,
 	LEAD_HELD,
-	LEAD_OFFERED, /* its holder is busy waking others: whoever wants it may have it */
+	LEAD_OFFERED, /* its holder is busy waking others, or gives way to them: whoever wants it may have it */
 };
 
 /* The lead, if it is to be had. */
@@ -475,6 +476,8 @@ bool harvest_direct(struct shmipc_session *session, struct waiter *waiter);
  * something to read now are added to *@roused, for lead_wake().
  */
 int harvest(struct shmipc_session *session, struct waiter **roused);
+/* With the lead: whether so much lies there for others that they had better have the processor first. */
+bool harvest_is_ahead(struct shmipc_session *session);
 
 /*
  * outbox.c, those called _locked under out_lock. They return 0; -EAGAIN: no room in the lane; -ENOBUFS: no room for small

@@ -15,7 +15,10 @@
  * membarrier both are full barriers.
  *
  * A leader that is about to wake others offers the lead meanwhile, and takes it back by compare-and-swap, or has lost it
- * and goes on as everybody who wants it: wake_and_lead(). tests/model/lead.pml verifies all of this.
+ * and goes on as everybody who wants it: make_way(). So does one that gives the processor up for them, because too much lies
+ * there already: a reader that leads takes its messages straight from the ring, while what another thread finds for it is
+ * copied twice. Who has the lead again may have had it taken and given back in between, and looks at its own queue before it
+ * looks at the ring: there may be messages that came first. tests/model/lead.pml verifies all of this.
  *
  * A follower that was roused tries to lead; others may be faster, and then it follows again. What a leader finds for others
  * it queues under session->lock, where a follower enters the list; whoever has entered is roused. A leader goes on for
@@ -37,6 +40,7 @@
  * In a session that is driven by an event loop nobody sleeps in the channel while the loop watches: the channel is
  * armed. A thread that blocks disarms it for as long as it leads, and takes its descriptor out of the session's epoll meanwhile.
  */
+#include <sched.h>
 #include <sys/epoll.h>
 
 #include "../channel/ready.h"
@@ -260,16 +264,19 @@ void lead_leave(struct shmipc_session *session)
 }
 
 /*
- * Wake others, and lead on. A system call that wakes somebody may well let him run at once, on this very processor: until
- * this thread gets on, he may have the lead, rather than find it held by a thread that does not run. Whether it is this
- * one's still.
+ * Wake others, or where there is nobody to be woken let those run that were, and lead on. Either system call may well let
+ * another thread run at once, on this very processor: until this one gets on, he may have the lead, rather than find it held
+ * by a thread that does not run. Whether it is this one's again.
  */
-static bool wake_and_lead(struct shmipc_session *session, struct waiter **roused)
+static bool make_way(struct shmipc_session *session, struct waiter **roused)
 {
 	uint32_t offered = LEAD_OFFERED;
 
 	store_release(&session->lead, LEAD_OFFERED);
-	lead_wake(*roused);
+	if (*roused)
+		lead_wake(*roused);
+	else
+		sched_yield();
 	*roused = NULL;
 	return atomic_compare_exchange_strong_explicit(&session->lead, &offered, LEAD_HELD, memory_order_acquire,
 						       memory_order_relaxed);
@@ -341,8 +348,13 @@ static inline int lead_until(struct shmipc_session *session, struct waiter *w, i
 		if (slept || is_readable(session->channel) || !deadline || session->parked) {
 			if (harvest_direct(session, w))
 				return 0;
+			if (unlikely(harvest_is_ahead(session))) {
+				if (!make_way(session, &roused))
+					break;
+				continue; /* and look */
+			}
 			n = harvest(session, &roused);
-			if (unlikely(roused) && !wake_and_lead(session, &roused))
+			if (unlikely(roused) && !make_way(session, &roused))
 				break;
 			if (n)
 				continue;
@@ -352,7 +364,7 @@ static inline int lead_until(struct shmipc_session *session, struct waiter *w, i
 				return -EAGAIN;
 		}
 		r = sleep_leading(session, w, deadline, &roused);
-		if (unlikely(roused) && !wake_and_lead(session, &roused))
+		if (unlikely(roused) && !make_way(session, &roused))
 			break;
 		slept = true;
 		look = r <= 0; /* a message woke it: nothing else can have changed that matters more */
@@ -412,7 +424,7 @@ static cold int follow(struct shmipc_session *session, struct waiter *w, int64_t
 	lock_release(&session->lock);
 	/* Roused, but not by ourselves: whoever did is about to touch the word, which is on our stack. */
 	while (!roused && !load_acquire(&w->word))
-		spin_pause();
+		futex_sleep(&w->word, 0, FUTEX_IN_PROCESS, SHMIPC_FOREVER);
 	return r;
 }
 
