@@ -10,6 +10,7 @@
 #include <getopt.h>
 #include <jansson.h>
 #include <math.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -71,6 +72,7 @@ struct settings {
 	unsigned int producers[LIST_MAX];
 	unsigned int producers_count;
 	bool reader[2]; /* eager, resting */
+	enum cpus_choice cpus;
 	uint64_t rounds, memory_max;
 	unsigned int repeat;
 	const char *json;
@@ -145,6 +147,24 @@ static struct cost cost_since(const struct cost *before)
 	return cost;
 }
 
+/* The reader (producer < 0) on a processor of its own, and the writers on the others; or wherever the kernel has them. */
+static int place(const struct vector_run *run, int producer)
+{
+	cpu_set_t set;
+
+	if (run->reader_cpu < 0)
+		return 0;
+	if (sched_getaffinity(0, sizeof(set), &set))
+		return -errno;
+	if (producer < 0) {
+		CPU_ZERO(&set);
+		CPU_SET(run->reader_cpu, &set);
+	} else {
+		CPU_CLR(run->reader_cpu, &set);
+	}
+	return sched_setaffinity(0, sizeof(set), &set) ? -errno : 0;
+}
+
 static int write_all(struct vector_run *run, unsigned int producer, const struct gates *gates)
 {
 	uint64_t round, rounds = rounds_of(run, producer);
@@ -202,7 +222,9 @@ static pid_t start_process(struct vector_run *run, int producer, const struct ga
 	alarm(TIMEOUT_S);
 	close(gates->start[1]);
 	close(gates->end[1]);
-	r = producer < 0 ? read_all(run, gates) : write_all(run, (unsigned int)producer, gates);
+	r = place(run, producer);
+	if (!r)
+		r = producer < 0 ? read_all(run, gates) : write_all(run, (unsigned int)producer, gates);
 	if (r)
 		run->board->error = r;
 	_exit(r ? 1 : 0);
@@ -348,6 +370,11 @@ static json_t *cost_to_json(const struct cost *cost)
 			 cost->faults, "context_switches", cost->switches);
 }
 
+static const char *cpus_name(const struct vector_run *run)
+{
+	return run->reader_cpu < 0 ? "free" : "different";
+}
+
 static json_t *row_to_json(const struct row *row, unsigned int repeat)
 {
 	double messages = (double)messages_of(&row->run), calls = row->median.calls / messages;
@@ -356,9 +383,9 @@ static json_t *row_to_json(const struct row *row, unsigned int repeat)
 
 	for (i = 0; i < repeat; i++)
 		json_array_append_new(runs, json_real(row->runs_ns[i]));
-	return json_pack("{s:s, s:s, s:s, s:i, s:I, s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:i, s:o, s:o, s:o, s:o}",
+	return json_pack("{s:s, s:s, s:s, s:s, s:i, s:I, s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:i, s:o, s:o, s:o, s:o}",
 			 "workload", "vector", "carrier", row->run.carrier->name, "reader", reader_name(&row->run),
-			 "producers", (int)row->run.producers, "messages", (json_int_t)messages_of(&row->run), "bytes",
+			 "cpus", cpus_name(&row->run), "producers", (int)row->run.producers, "messages", (json_int_t)messages_of(&row->run), "bytes",
 			 (json_int_t)bytes_of(&row->run), "writer_s", row->median.writer_s, "reader_s",
 			 row->median.reader_s, "msgs_per_s", messages / row->median.reader_s, "bytes_per_s",
 			 (double)bytes_of(&row->run) / row->median.reader_s, "looks", row->median.looks, "low_ns",
@@ -391,6 +418,8 @@ static void __attribute__((noreturn)) help(void)
 	printf("  --producers LIST   how many processes push (1)\n"
 	       "  --reader LIST      eager: takes what is there at once, again and again; resting: sleeps for a moment\n"
 	       "                     after each look, the vector in timed sync (both)\n"
+	       "  --cpus WHERE       different: the reader has a processor of its own, the writers share the others; free:\n"
+	       "                     where the kernel puts them (free)\n"
 	       "  --rounds N         of 155 messages, all producers together (10000)\n"
 	       "  --memory BYTES     that a producer of the vector may use (16m)\n"
 	       "  --repeat N         times, in turns; the median is shown (1)\n"
@@ -452,6 +481,16 @@ static void add_list(struct settings *s, int option, char *list)
 		add_item(s, option, item);
 }
 
+static void choose_cpus(struct settings *s, const char *word)
+{
+	if (!strcmp(word, "different"))
+		s->cpus = CPUS_DIFFERENT;
+	else if (!strcmp(word, "free"))
+		s->cpus = CPUS_FREE;
+	else
+		options_reject("vector: --cpus is different or free, not '%s'", word);
+}
+
 static void set_defaults(struct settings *s)
 {
 	const char *why;
@@ -473,6 +512,7 @@ static void parse(struct settings *s, int argc, char **argv)
 		{ "carrier", required_argument, NULL, 'c' },
 		{ "producers", required_argument, NULL, 'p' },
 		{ "reader", required_argument, NULL, 'r' },
+		{ "cpus", required_argument, NULL, 'u' },
 		{ "rounds", required_argument, NULL, 'n' },
 		{ "memory", required_argument, NULL, 'm' },
 		{ "repeat", required_argument, NULL, 't' },
@@ -488,6 +528,8 @@ static void parse(struct settings *s, int argc, char **argv)
 			help();
 		else if (c == 'c' || c == 'p' || c == 'r')
 			add_list(s, c, optarg);
+		else if (c == 'u')
+			choose_cpus(s, optarg);
 		else if (c == 'n')
 			s->rounds = parse_number(optarg, 1, 1000000000);
 		else if (c == 'm')
@@ -504,7 +546,7 @@ static void parse(struct settings *s, int argc, char **argv)
 	set_defaults(s);
 }
 
-static unsigned int plan_rows(const struct settings *s, struct row *rows)
+static unsigned int plan_rows(const struct settings *s, const struct host *host, struct row *rows)
 {
 	unsigned int count = 0, c, p, r;
 
@@ -516,6 +558,7 @@ static unsigned int plan_rows(const struct settings *s, struct row *rows)
 						.carrier = s->carrier[c],
 						.producers = s->producers[p],
 						.resting = r,
+						.reader_cpu = s->cpus == CPUS_DIFFERENT ? host->first_cpu : -1,
 						.rounds = s->rounds,
 						.memory_max = s->memory_max,
 					};
@@ -546,8 +589,10 @@ int vector_main(int argc, char **argv)
 		abort();
 	table = s.json && !strcmp(s.json, "-") ? stderr : stdout;
 	host_describe(&host);
+	if (s.cpus == CPUS_DIFFERENT && host.second_cpu < 0)
+		options_reject("vector: --cpus different: there is only one processor to run on");
 	host_print(&host, table);
-	count = plan_rows(&s, rows);
+	count = plan_rows(&s, &host, rows);
 	fprintf(table, "%-13s %-8s %5s %10s %10s %10s %10s %10s\n", "carrier", "reader", "from", "writer ms",
 		"reader ms", "M msgs/s", "MB/s", "calls/msg");
 	for (t = 0; t < s.repeat && !r; t++) {

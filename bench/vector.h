@@ -21,6 +21,7 @@ struct vector_run {
 	const struct carrier *carrier;
 	unsigned int producers;
 	bool resting;	     /* the reader sleeps for a moment after each look */
+	int reader_cpu;	     /* a processor for it alone; -1: anywhere */
 	uint64_t rounds;     /* of all producers together */
 	uint64_t memory_max; /* shmipc: of each producer */
 	char path[64];
