@@ -75,7 +75,7 @@
 /* Control messages on their way. */
 #define CONTROL_SLOTS 64u
 /* A lane's usual chunk, and the least one. A lane with many has larger ones: see outlet.c. */
-#define CHUNK_BYTES 32768u
+#define CHUNK_BYTES 65536u
 #define CHUNK_BYTES_MIN 4096u
 /* A batch: so much in all, if that is no less than this for each; and never most of a producer's memory. */
 #define BATCH_BYTES 1048576u
