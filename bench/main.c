@@ -235,11 +235,11 @@ static int execute(struct bench *b, const struct row *row, const struct plan *pl
 	char size[FORMAT_SIZE], label[LABEL_SIZE];
 	int rc = load_set(row->load, plan->cpu);
 
-	settle(b, mode);
 	if (rc) {
 		fprintf(stderr, "shmipc-bench: --load: %s\n", strerror(-rc));
 		return rc;
 	}
+	settle(b, mode);
 	rc = run_execute(b->run, plan, mode);
 	if (!rc)
 		return 0;
