@@ -39,7 +39,7 @@ struct bench {
 	struct run *run;
 	FILE *table;
 	bool tracepoint, instructions; /* what can be counted here */
-	bool unsettled;                /* a counter may have been open a moment ago, ours or an earlier command's */
+	bool unsettled;		       /* a counter may have been open a moment ago, ours or an earlier command's */
 };
 
 /* How long the measured part of a row takes when nobody says how many messages. */
@@ -338,7 +338,8 @@ static enum syscalls_by choose_counter(const struct bench *b, const struct row *
 		return SYSCALLS_TRACEPOINT;
 	if (row->plan.workload->paced) /* at a tracer's pace there is no schedule to keep to */
 		return SYSCALLS_TRANSPORT;
-	return row->syscalls_by || may_spin || transport->flags & TRANSPORT_THREADS ? SYSCALLS_TRANSPORT : SYSCALLS_PTRACE;
+	return row->syscalls_by || may_spin || transport->flags & TRANSPORT_THREADS ? SYSCALLS_TRANSPORT
+										    : SYSCALLS_PTRACE;
 }
 
 /* A separate run of @row, of @most messages at most, to count in. */

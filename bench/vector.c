@@ -383,17 +383,17 @@ static json_t *row_to_json(const struct row *row, unsigned int repeat)
 
 	for (i = 0; i < repeat; i++)
 		json_array_append_new(runs, json_real(row->runs_ns[i]));
-	return json_pack("{s:s, s:s, s:s, s:s, s:i, s:I, s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:i, s:o, s:o, s:o, s:o}",
-			 "workload", "vector", "carrier", row->run.carrier->name, "reader", reader_name(&row->run),
-			 "cpus", cpus_name(&row->run), "producers", (int)row->run.producers, "messages", (json_int_t)messages_of(&row->run), "bytes",
-			 (json_int_t)bytes_of(&row->run), "writer_s", row->median.writer_s, "reader_s",
-			 row->median.reader_s, "msgs_per_s", messages / row->median.reader_s, "bytes_per_s",
-			 (double)bytes_of(&row->run) / row->median.reader_s, "looks", row->median.looks, "low_ns",
-			 row->taken[repeat / 4].reader_s * 1e9 / messages, "high_ns",
-			 row->taken[repeat - 1 - repeat / 4].reader_s * 1e9 / messages, "repeats", (int)repeat,
-			 "runs_ns", runs, "writer_syscalls_per_msg", calls >= 0 ? json_real(calls) : json_null(),
-			 "reader_cost", cost_to_json(&row->median.reader), "writers_cost",
-			 cost_to_json(&row->median.writers));
+	return json_pack(
+		"{s:s, s:s, s:s, s:s, s:i, s:I, s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:i, s:o, s:o, s:o, s:o}",
+		"workload", "vector", "carrier", row->run.carrier->name, "reader", reader_name(&row->run), "cpus",
+		cpus_name(&row->run), "producers", (int)row->run.producers, "messages",
+		(json_int_t)messages_of(&row->run), "bytes", (json_int_t)bytes_of(&row->run), "writer_s",
+		row->median.writer_s, "reader_s", row->median.reader_s, "msgs_per_s", messages / row->median.reader_s,
+		"bytes_per_s", (double)bytes_of(&row->run) / row->median.reader_s, "looks", row->median.looks, "low_ns",
+		row->taken[repeat / 4].reader_s * 1e9 / messages, "high_ns",
+		row->taken[repeat - 1 - repeat / 4].reader_s * 1e9 / messages, "repeats", (int)repeat, "runs_ns", runs,
+		"writer_syscalls_per_msg", calls >= 0 ? json_real(calls) : json_null(), "reader_cost",
+		cost_to_json(&row->median.reader), "writers_cost", cost_to_json(&row->median.writers));
 }
 
 static int write_json(const struct settings *s, const char *command, const struct host *host, const struct row *rows,
@@ -509,16 +509,11 @@ static void set_defaults(struct settings *s)
 static void parse(struct settings *s, int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "carrier", required_argument, NULL, 'c' },
-		{ "producers", required_argument, NULL, 'p' },
-		{ "reader", required_argument, NULL, 'r' },
-		{ "cpus", required_argument, NULL, 'u' },
-		{ "rounds", required_argument, NULL, 'n' },
-		{ "memory", required_argument, NULL, 'm' },
-		{ "repeat", required_argument, NULL, 't' },
-		{ "json", required_argument, NULL, 'j' },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
+		{ "carrier", required_argument, NULL, 'c' }, { "producers", required_argument, NULL, 'p' },
+		{ "reader", required_argument, NULL, 'r' },  { "cpus", required_argument, NULL, 'u' },
+		{ "rounds", required_argument, NULL, 'n' },  { "memory", required_argument, NULL, 'm' },
+		{ "repeat", required_argument, NULL, 't' },  { "json", required_argument, NULL, 'j' },
+		{ "help", no_argument, NULL, 'h' },	     { NULL, 0, NULL, 0 },
 	};
 	int c;
 
