@@ -106,30 +106,34 @@ static int ask(struct worker *worker)
 	return shmipc_stream_end(turn->stream);
 }
 
-static void eight_conversations_at_once_never_mix(struct pair *pair)
+/* A thread at each end of eight streams; each says 0. */
+static void run_on_all(struct pair *pair, int (*near)(struct worker *), int (*far)(struct worker *), uint32_t rounds)
 {
-	struct turn asking[THREADS], answering[THREADS];
+	struct turn nears[THREADS], fars[THREADS];
 	struct ends ends[THREADS];
 	int i;
 
 	session_pair_open(pair, NULL, NULL);
 	open_all(pair, ends);
 	for (i = 0; i < THREADS; i++) {
-		answering[i] = (struct turn){ .worker.call = answer, .stream = ends[i].far };
-		worker_start(&answering[i].worker);
+		fars[i] = (struct turn){ .worker.call = far, .stream = ends[i].far, .rounds = rounds };
+		worker_start(&fars[i].worker);
 	}
 	for (i = 0; i < THREADS; i++) {
-		asking[i] = (struct turn){ .worker.call = ask, .stream = ends[i].near, .rounds = 300 };
-		worker_start(&asking[i].worker);
+		nears[i] = (struct turn){ .worker.call = near, .stream = ends[i].near, .rounds = rounds };
+		worker_start(&nears[i].worker);
 	}
 	for (i = 0; i < THREADS; i++) {
-		assert_code(worker_join(&asking[i].worker), 0);
-		assert_code(worker_join(&answering[i].worker), 0);
+		assert_code(worker_join(&nears[i].worker), 0);
+		assert_code(worker_join(&fars[i].worker), 0);
 	}
 	close_all(pair, ends);
 }
 
-#define LINES 20000
+static void eight_conversations_at_once_never_mix(struct pair *pair)
+{
+	run_on_all(pair, ask, answer, 300);
+}
 
 static int write_lines(struct worker *worker)
 {
@@ -166,23 +170,7 @@ static int read_lines(struct worker *worker)
 
 static void readers_that_share_a_processor_make_way_and_lose_no_order(struct pair *pair)
 {
-	struct turn writing[THREADS], reading[THREADS];
-	struct ends ends[THREADS];
-	int i;
-
-	session_pair_open(pair, NULL, NULL);
-	open_all(pair, ends);
-	for (i = 0; i < THREADS; i++) {
-		reading[i] = (struct turn){ .worker.call = read_lines, .stream = ends[i].far, .rounds = LINES };
-		writing[i] = (struct turn){ .worker.call = write_lines, .stream = ends[i].near, .rounds = LINES };
-		worker_start(&reading[i].worker);
-		worker_start(&writing[i].worker);
-	}
-	for (i = 0; i < THREADS; i++) {
-		assert_code(worker_join(&writing[i].worker), 0);
-		assert_code(worker_join(&reading[i].worker), 0);
-	}
-	close_all(pair, ends);
+	run_on_all(pair, write_lines, read_lines, 20000);
 }
 
 /* Accepting, reading and writing at once, all of them blocked, and each is woken by what it waits for alone. */
