@@ -79,7 +79,7 @@ inline rouse_one() {
   fi
 }
 
-/* The lead is offered; take it back. */
+/* (I): the lead is offered; take it back. */
 inline take_back() {
   atomic { if :: lead == OFFERED -> lead = HELD; leaders++ :: else -> leads = 0 fi }
 }

@@ -16,14 +16,18 @@
 #include "../observe/log.h"
 #include "piece.h"
 
+/* Charge of the small messages that lie in private memory, unread. */
+static inline uint64_t held_charge(const struct shmipc_session *session)
+{
+	return load_relaxed(&session->private_received) - load_relaxed(&session->private_consumed) -
+	       load_relaxed(&session->private_direct);
+}
+
 /* A message that is the session's private memory's, or would have been. -EBADMSG: more than was allowed. */
 static inline int receive_small(struct shmipc_session *session, size_t size)
 {
-	uint64_t held = load_relaxed(&session->private_received) - load_relaxed(&session->private_consumed) -
-			load_relaxed(&session->private_direct);
-
 	/* An honest peer stays within private_max, but for ends and what it was told late. */
-	if (held + charge(size) > 2 * session->options.private_max)
+	if (held_charge(session) + charge(size) > 2 * session->options.private_max)
 		return -EBADMSG;
 	count(&session->private_received, charge(size));
 	return 0;
@@ -425,8 +429,7 @@ bool harvest_is_ahead(struct shmipc_session *session)
 
 	if (likely(!session->crowded))
 		return false;
-	held = load_relaxed(&session->private_received) - load_relaxed(&session->private_consumed) -
-	       load_relaxed(&session->private_direct);
+	held = held_charge(session);
 	if (held < HELD_MANY)
 		session->held_mark = 0;
 	if (held < session->held_mark + HELD_MANY)

@@ -437,8 +437,9 @@ static inline bool lead_try(struct shmipc_session *session)
 {
 	uint32_t was = load_relaxed(&session->lead);
 
-	return was != LEAD_HELD && atomic_compare_exchange_strong_explicit(&session->lead, &was, LEAD_HELD,
-									   memory_order_acquire, memory_order_relaxed);
+	return was != LEAD_HELD &&
+	       atomic_compare_exchange_strong_explicit(&session->lead, &was, LEAD_HELD, memory_order_acquire,
+						       memory_order_relaxed); /* lead.c's (J) */
 }
 
 void lead_leave(struct shmipc_session *session);

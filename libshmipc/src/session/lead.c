@@ -14,11 +14,18 @@
  * system calls anyway: so (D) is membarrier(2), which pays for (B) too, and (B) is left out. Where there is no
  * membarrier both are full barriers.
  *
- * A leader that is about to wake others offers the lead meanwhile, and takes it back by compare-and-swap, or has lost it
- * and goes on as everybody who wants it: make_way(). So does one that gives the processor up for them, because too much lies
- * there already: a reader that leads takes its messages straight from the ring, while what another thread finds for it is
- * copied twice. Who has the lead again may have had it taken and given back in between, and looks at its own queue before it
- * looks at the ring: there may be messages that came first. tests/model/lead.pml verifies all of this.
+ * leader that makes way                      thread that wants it
+ *   STORE what was harvested                   CAS.acq lead, not held to held  (J)
+ *   STORE.rel lead, offered       (H)          harvest for all
+ *   wake others, or yield                      (A), or (H)
+ *   CAS.acq lead, offered to held (I)
+ *   LOAD queued, then the ring
+ *
+ * A leader that is about to wake others offers the lead meanwhile, and where (I) fails it has lost it and goes on as everybody
+ * who wants it. So does one that gives the processor up for them, because too much lies there already: a reader that leads
+ * takes its messages straight from the ring, while what another thread finds for it is copied twice. That (I) succeeds does
+ * not say that (J) never did: another thread may have led, and offered the lead in its turn. So its own queue comes before
+ * the ring, where later messages are. tests/model/lead.pml verifies all of this.
  *
  * A follower that was roused tries to lead; others may be faster, and then it follows again. What a leader finds for others
  * it queues under session->lock, where a follower enters the list; whoever has entered is roused. A leader goes on for
@@ -272,14 +279,14 @@ static bool make_way(struct shmipc_session *session, struct waiter **roused)
 {
 	uint32_t offered = LEAD_OFFERED;
 
-	store_release(&session->lead, LEAD_OFFERED);
+	store_release(&session->lead, LEAD_OFFERED); /* (H) */
 	if (*roused)
 		lead_wake(*roused);
 	else
 		sched_yield();
 	*roused = NULL;
 	return atomic_compare_exchange_strong_explicit(&session->lead, &offered, LEAD_HELD, memory_order_acquire,
-						       memory_order_relaxed);
+						       memory_order_relaxed); /* (I) */
 }
 
 /* What to sleep for, and that followers know it. */
