@@ -38,6 +38,7 @@ struct settings {
 	unsigned int producers_count;
 	bool reader[2]; /* eager, resting */
 	enum cpus_choice cpus;
+	int nice; /* the reader's */
 	uint64_t rounds, memory_max;
 	unsigned int repeat;
 	const char *json;
@@ -89,9 +90,9 @@ static json_t *row_to_json(const struct row *row, unsigned int repeat)
 	for (i = 0; i < repeat; i++)
 		json_array_append_new(runs, json_real(row->runs_ns[i]));
 	return json_pack(
-		"{s:s, s:s, s:s, s:s, s:i, s:I, s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:i, s:o, s:o, s:o, s:o}",
+		"{s:s, s:s, s:s, s:s, s:i, s:i, s:I, s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:i, s:o, s:o, s:o, s:o}",
 		"workload", "vector", "carrier", row->run.carrier->name, "reader", reader_name(&row->run), "cpus",
-		cpus_name(&row->run), "producers", (int)row->run.producers, "messages",
+		cpus_name(&row->run), "nice", row->run.reader_nice, "producers", (int)row->run.producers, "messages",
 		(json_int_t)vector_messages(&row->run), "bytes", (json_int_t)vector_bytes(&row->run), "writer_s",
 		row->median.writer_s, "reader_s", row->median.reader_s, "msgs_per_s", messages / row->median.reader_s,
 		"bytes_per_s", (double)vector_bytes(&row->run) / row->median.reader_s, "looks", row->median.looks,
@@ -125,6 +126,7 @@ static void __attribute__((noreturn)) help(void)
 	       "                     after each look, the vector in timed sync (both)\n"
 	       "  --cpus WHERE       different: the reader has a processor of its own, the writers share the others; free:\n"
 	       "                     where the kernel puts them (free)\n"
+	       "  --nice N           the reader's: -20 is the highest precedence, and needs CAP_SYS_NICE (0)\n"
 	       "  --rounds N         of 155 messages, all producers together (10000)\n"
 	       "  --memory BYTES     that a producer of the vector may use (16m)\n"
 	       "  --repeat N         times, in turns; the median is shown (1)\n"
@@ -145,6 +147,16 @@ static uint64_t parse_number(const char *text, uint64_t least, uint64_t most)
 		options_reject("vector: '%s' is not a number from %llu to %llu", text, (unsigned long long)least,
 			       (unsigned long long)most);
 	return n;
+}
+
+static int parse_nice(const char *text)
+{
+	char *end;
+	long n = strtol(text, &end, 10);
+
+	if (end == text || *end || n < -20 || n > 19)
+		options_reject("vector: '%s' is not a number from -20 to 19", text);
+	return (int)n;
 }
 
 static void add_carrier(struct settings *s, const char *name)
@@ -214,11 +226,17 @@ static void set_defaults(struct settings *s)
 static void parse(struct settings *s, int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "carrier", required_argument, NULL, 'c' }, { "producers", required_argument, NULL, 'p' },
-		{ "reader", required_argument, NULL, 'r' },  { "cpus", required_argument, NULL, 'u' },
-		{ "rounds", required_argument, NULL, 'n' },  { "memory", required_argument, NULL, 'm' },
-		{ "repeat", required_argument, NULL, 't' },  { "json", required_argument, NULL, 'j' },
-		{ "help", no_argument, NULL, 'h' },	     { NULL, 0, NULL, 0 },
+		{ "carrier", required_argument, NULL, 'c' },
+		{ "producers", required_argument, NULL, 'p' },
+		{ "reader", required_argument, NULL, 'r' },
+		{ "cpus", required_argument, NULL, 'u' },
+		{ "nice", required_argument, NULL, 'i' },
+		{ "rounds", required_argument, NULL, 'n' },
+		{ "memory", required_argument, NULL, 'm' },
+		{ "repeat", required_argument, NULL, 't' },
+		{ "json", required_argument, NULL, 'j' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
 	};
 	int c;
 
@@ -230,6 +248,8 @@ static void parse(struct settings *s, int argc, char **argv)
 			add_list(s, c, optarg);
 		else if (c == 'u')
 			choose_cpus(s, optarg);
+		else if (c == 'i')
+			s->nice = parse_nice(optarg);
 		else if (c == 'n')
 			s->rounds = parse_number(optarg, 1, 1000000000);
 		else if (c == 'm')
@@ -258,6 +278,7 @@ static unsigned int plan_rows(const struct settings *s, const struct host *host,
 						.carrier = s->carrier[c],
 						.producers = s->producers[p],
 						.resting = r,
+						.reader_nice = s->nice,
 						.reader_cpu = s->cpus == CPUS_DIFFERENT ? host->first_cpu : -1,
 						.rounds = s->rounds,
 						.memory_max = s->memory_max,

@@ -22,6 +22,7 @@ struct vector_run {
 	unsigned int producers;
 	bool resting;	     /* the reader sleeps for a moment after each look */
 	int reader_cpu;	     /* a processor for it alone; -1: anywhere */
+	int reader_nice;     /* setpriority(2): less is more */
 	uint64_t rounds;     /* of all producers together */
 	uint64_t memory_max; /* shmipc: of each producer */
 	char path[64];

@@ -161,6 +161,11 @@ static int read_all(struct vector_run *run, const struct gates *gates)
 	return r;
 }
 
+static int set_reader_nice(const struct vector_run *run)
+{
+	return run->reader_nice && setpriority(PRIO_PROCESS, 0, run->reader_nice) ? -errno : 0;
+}
+
 /* Start the reader (producer < 0) or a writer. */
 static pid_t start_process(struct vector_run *run, int producer, const struct gates *gates)
 {
@@ -174,6 +179,8 @@ static pid_t start_process(struct vector_run *run, int producer, const struct ga
 	close(gates->start[1]);
 	close(gates->end[1]);
 	r = place(run, producer);
+	if (!r && producer < 0)
+		r = set_reader_nice(run);
 	if (!r)
 		r = producer < 0 ? read_all(run, gates) : write_all(run, (unsigned int)producer, gates);
 	if (r)

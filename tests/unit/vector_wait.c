@@ -4,11 +4,24 @@
  * costs producers no system call
  */
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "post.h"
+#include "vector/producer.h"
 #include "worker.h"
+
+static unsigned int yields;
+
+/* In the place of libc's: counts. */
+int sched_yield(void)
+{
+	yields++;
+	return (int)syscall(SYS_sched_yield);
+}
 
 static void receive_keeps_its_deadline(struct pair *pair)
 {
@@ -238,6 +251,113 @@ static void every_sync_mode_receives(struct pair *pair)
 	}
 }
 
+/* A time in which nothing comes; how often the processor was offered to others. */
+static unsigned int yields_while_nothing_comes(struct post *post)
+{
+	unsigned int before = yields;
+
+	assert_code(shmipc_vector_receive(post->vector, soon(5)), -ETIMEDOUT);
+	return yields - before;
+}
+
+/* Where producers share its processor, they cannot push while it spins. */
+static void a_consumer_that_spins_lets_others_run(struct pair *pair)
+{
+	struct shmipc_producer *p;
+	struct post post;
+	int64_t until = FAR;
+
+	post_init(&post, pair);
+	post.vector_options.sync = SHMIPC_SYNC_POLLING;
+	post_open(&post);
+	p = post_producer(&post);
+	while (!yields_while_nothing_comes(&post)) /* a processor that is away for all of that time */
+		assert_true(now_ns() < until);
+	assert_int_equal(vector_stats_of(post.vector).sleeps, 0);
+	shmipc_producer_close(p);
+	post_close(&post);
+}
+
+static void a_consumer_lets_others_run_once_after_a_batch_before_it_sleeps(struct pair *pair)
+{
+	struct shmipc_producer *p;
+	struct post post;
+
+	post_init(&post, pair);
+	post.vector_options.sync = SHMIPC_SYNC_ADAPTIVE;
+	post.vector_options.spin_ns = 0;
+	post_open(&post);
+	p = post_producer(&post);
+	assert_int_equal(yields_while_nothing_comes(&post), 0);
+	post_push(p, 64, 1);
+	post_take(&post, 64, 1, 1);
+	assert_true(yields_while_nothing_comes(&post) > 0);
+	assert_int_equal(yields_while_nothing_comes(&post), 0);
+	shmipc_producer_close(p);
+	post_close(&post);
+}
+
+static void a_consumer_that_waits_on_demand_sleeps_at_once(struct pair *pair)
+{
+	struct shmipc_producer *p;
+	struct post post;
+
+	p = post_start(&post, pair);
+	post_push(p, 64, 1);
+	post_take(&post, 64, 1, 1);
+	assert_int_equal(yields_while_nothing_comes(&post), 0);
+	shmipc_producer_close(p);
+	post_close(&post);
+}
+
+/* This thread is to run on the first, or the last, of the processors that it may use. */
+static int run_on(const cpu_set_t *all, bool last)
+{
+	int cpu = -1, i;
+	cpu_set_t one;
+
+	for (i = 0; i < CPU_SETSIZE; i++)
+		if (CPU_ISSET(i, all) && (cpu < 0 || last))
+			cpu = i;
+	CPU_ZERO(&one);
+	CPU_SET(cpu, &one);
+	if (sched_setaffinity(0, sizeof(one), &one))
+		skip_because("a processor was taken away meanwhile");
+	return cpu;
+}
+
+static void assert_consumer_on(const struct shmipc_producer *p, int cpu)
+{
+	assert_int_equal(load_relaxed(&p->out.ch->peer.words->cpu), cpu + 1);
+}
+
+static void producers_know_the_processor_of_the_consumers_last_batch(struct pair *pair)
+{
+	struct shmipc_producer *before, *after;
+	struct post post;
+	cpu_set_t all;
+	int cpu;
+
+	before = post_start(&post, pair);
+	assert_consumer_on(before, -1);
+	assert_int_equal(sched_getaffinity(0, sizeof(all), &all), 0);
+	cpu = run_on(&all, false);
+	post_push(before, 64, 1);
+	post_take(&post, 64, 1, 1);
+	assert_consumer_on(before, cpu);
+	after = post_producer(&post);
+	assert_consumer_on(after, cpu);
+	cpu = run_on(&all, true);
+	post_push(before, 64, 2);
+	post_take(&post, 64, 2, 1);
+	assert_consumer_on(before, cpu);
+	assert_consumer_on(after, cpu);
+	assert_int_equal(sched_setaffinity(0, sizeof(all), &all), 0);
+	shmipc_producer_close(before);
+	shmipc_producer_close(after);
+	post_close(&post);
+}
+
 struct slow_pushes {
 	struct shmipc_producer *producer;
 	uint32_t count;
@@ -351,6 +471,10 @@ int main(int argc, char **argv)
 		ON_BOTH(an_armed_descriptor_speaks_up_at_a_message_and_at_a_new_producer),
 		ON_BOTH(timed_sync_costs_the_producer_no_system_call),
 		ON_BOTH(every_sync_mode_receives),
+		ON_BOTH(a_consumer_that_spins_lets_others_run),
+		ON_BOTH(a_consumer_lets_others_run_once_after_a_batch_before_it_sleeps),
+		ON_BOTH(a_consumer_that_waits_on_demand_sleeps_at_once),
+		ON_BOTH(producers_know_the_processor_of_the_consumers_last_batch),
 		ON_BOTH(receive_waits_for_the_minimum_batch),
 		ON_BOTH(but_no_longer_than_the_maximum_delay),
 		ON_BOTH(flush_returns_when_all_was_released),

@@ -50,7 +50,7 @@ struct lane_words {
 	_Alignas(LAYOUT_LINE) _Atomic uint32_t cons; /* slots of the peer's ring consumed */
 	/* Seldom written: */
 	_Alignas(LAYOUT_LINE) _Atomic uint32_t skip; /* 1: the owner publishes without a barrier */
-	_Atomic uint32_t cpu;			     /* 1 + processor the owner last waited on; 0: unknown */
+	_Atomic uint32_t cpu;			     /* 1 + processor the owner last waited or read on; 0: unknown */
 	_Atomic uint32_t pays;			     /* 1: the owner, going to sleep, can pay for the peer's barriers */
 	_Atomic uint32_t retired;		     /* own segments given up: one bit each */
 	_Atomic uint32_t unmapped;		     /* the peer's retired segments that were unmapped here */

@@ -3,6 +3,7 @@
  * consumer.c - the vector's public functions, but those of attaching: open, receive, next, release
  */
 #include <limits.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -152,16 +153,29 @@ static int gather(struct shmipc_vector *v, int64_t deadline)
 	return r;
 }
 
+/* Producers do not spin where the consumer would run. */
+static void say_processor(struct shmipc_vector *v)
+{
+	uint32_t cpu = (uint32_t)sched_getcpu() + 1, i;
+
+	if (likely(cpu == v->cpu))
+		return;
+	v->cpu = cpu;
+	for (i = 0; i < v->count; i++)
+		store_relaxed(&v->inlet[i]->ch->own.words->cpu, cpu);
+}
+
 static void open_batch(struct shmipc_vector *v)
 {
 	uint32_t share = BATCH_BYTES / v->count, i;
 
+	say_processor(v);
 	/* Who looks often keeps what moves between the caches small; who looks seldom takes much at once. */
 	if (share < BATCH_BYTES_EACH || v->options.sync != SHMIPC_SYNC_TIMED)
 		share = BATCH_BYTES_EACH;
 	v->batch++;
 	v->batch_open = true;
-	v->nap_due = true;
+	v->batch_came = true;
 	v->stats.batches++;
 	for (i = 0; i < v->count; i++)
 		inlet_begin(v->inlet[i], v->batch, share);

@@ -88,8 +88,9 @@ struct shmipc_vector {
 	int64_t control_at; /* the millisecond in which `control` was last looked at; 0: it has something */
 	uint32_t ask_next;  /* whose death is asked for next */
 	struct spinner spinner;
+	uint32_t cpu;	 /* 1 + the processor of the last batch: what the lanes say */
 	bool woken_soon; /* the last sleep was short */
-	bool nap_due;	 /* a batch came since the last nap */
+	bool batch_came; /* since the last sleep */
 
 	struct handshake handshake[HANDSHAKES_MAX];
 	uint32_t handshakes;

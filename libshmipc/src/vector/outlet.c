@@ -9,8 +9,9 @@
  * Memory that was never touched costs more than what is written into it, and memory that is out of the caches
  * costs both sides. So a lane of some size gives a consumer that is reading a moment before it grows, as long as
  * such moments help. What a moment is depends on what the consumer said (pace): where the lane has no more than its
- * share, the consumer is about to look here, and this processor looks too; beyond it the consumer is busy with others,
- * and needs a processor rather than another lane that grows: first the others get this one, then the producer sleeps.
+ * share, the consumer is about to look here, and this processor looks too, if it is another one; beyond it the consumer is
+ * busy with others, and needs a processor rather than another lane that grows: first the others get this one, then the
+ * producer sleeps.
  */
 #include <sched.h>
 
@@ -168,6 +169,12 @@ static bool is_at_pace(const struct outlet *out)
 	return pace && out->bytes >= (pace > PACE_BYTES_EACH ? pace : PACE_BYTES_EACH);
 }
 
+/* Whether the consumer was last seen on this very processor: to spin here would keep it from freeing anything. */
+static bool is_beside_consumer(const struct outlet *out)
+{
+	return load_relaxed(&out->ch->peer.words->cpu) == (uint32_t)sched_getcpu() + 1;
+}
+
 /* A chunk that comes back within a moment. */
 static uint32_t await_free(struct shmipc_producer *p, uint64_t need, int64_t deadline)
 {
@@ -181,7 +188,7 @@ static uint32_t await_free(struct shmipc_producer *p, uint64_t need, int64_t dea
 		out->leave_out--;
 		return NO_CHUNK;
 	}
-	if (!busy && frees_more(out))
+	if (!busy && !is_beside_consumer(out) && frees_more(out))
 		id = collect_one(p, need);
 	if (id == NO_CHUNK)
 		id = yield_for_one(p, need);

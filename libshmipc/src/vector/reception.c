@@ -157,6 +157,7 @@ static int add_inlet(struct shmipc_vector *v, struct shmipc_channel *ch, uint64_
 	}
 	in->sender.id = ++v->last_id;
 	in->index = v->count;
+	store_relaxed(&ch->own.words->cpu, v->cpu);
 	v->inlet[v->count++] = in;
 	set_pace(v);
 	v->stats.came++;

@@ -21,9 +21,14 @@
 #define EVENTS_MAX 64
 /* How long one that never sleeps goes without a look at the control descriptor. */
 #define CONTROL_NS 1000000
-/* Looks over all producers between two readings of the clock, and pauses between two looks. */
+/*
+ * Looks over all producers between two readings of the clock, and pauses between two looks; after so many readings, some
+ * microseconds, this processor is offered to others. The kernel may run producers here though another one idles. Who
+ * spins keeps them away then, and those that sleep in turns are one to the kernel: it parts only who is ready to run.
+ */
 #define LOOKS 8
 #define PAUSES 4
+#define ROUNDS 4
 
 /*
  * A consumer that was woken so soon after it went to sleep would be woken again for every few messages, at the
@@ -31,6 +36,10 @@
  */
 #define SOON_NS 200000
 #define NAP_NS 50000
+
+/* A yield that takes longer has let somebody run: then it is done again, so often at most, before a sleep. */
+#define YIELDED_NS 2000
+#define YIELDS 16
 
 #ifndef SYS_epoll_pwait2
 #define SYS_epoll_pwait2 441
@@ -181,12 +190,20 @@ int sleep_nap(struct shmipc_vector *v, int64_t until)
 	return n == -EINTR ? n : 0;
 }
 
+static void yield(struct shmipc_vector *v)
+{
+	v->stats.system_calls++;
+	sched_yield();
+}
+
 static bool spin(struct shmipc_vector *v, int64_t limit)
 {
 	int64_t last = process_now(), now;
-	int i, pause;
+	int round, i, pause;
 
-	for (;;) {
+	for (round = 1;; round++) {
+		if (round % ROUNDS == 0)
+			yield(v);
 		for (i = 0; i < LOOKS; i++) {
 			if (sleep_look(v))
 				return true;
@@ -199,6 +216,24 @@ static bool spin(struct shmipc_vector *v, int64_t limit)
 			return false;
 		last = now;
 	}
+}
+
+/* Let producers run that wait for this processor, rather than have them wake this thread. Whether it was worth it. */
+static bool make_way(struct shmipc_vector *v, int64_t deadline)
+{
+	int64_t before, now = process_now();
+	int i;
+
+	for (i = 0; i < YIELDS; i++) {
+		before = now;
+		yield(v);
+		if (sleep_look(v))
+			return true;
+		now = process_now();
+		if (now - before < YIELDED_NS || now >= deadline)
+			break;
+	}
+	return false;
 }
 
 static int64_t sooner(int64_t a, int64_t b)
@@ -233,12 +268,13 @@ int sleep_pass_time(struct shmipc_vector *v, int64_t deadline)
 	case SHMIPC_SYNC_DEMAND:
 		break;
 	case SHMIPC_SYNC_ADAPTIVE:
-		if (spin_first(v, deadline))
+		if (spin_first(v, deadline) || (v->batch_came && make_way(v, deadline)))
 			return 0;
-		if (v->woken_soon && v->nap_due) {
-			v->nap_due = false;
+		if (v->woken_soon && v->batch_came) {
+			v->batch_came = false;
 			return sleep_nap(v, sooner(process_now() + NAP_NS, deadline));
 		}
+		v->batch_came = false;
 		break;
 	case SHMIPC_SYNC_POLLING:
 		if (!v->count)

@@ -24,6 +24,7 @@
  *	freed			consumer	all records before this place are released
  *	claim			consumer	the latest chunk that it may be reading
  *	pace			consumer	how many bytes of chunks are enough while it is busy; an advice
+ *	cpu			consumer	the processor of its last batch: no producer spins there; likewise
  *
  * Publishing and giving back
  *
