@@ -36,7 +36,7 @@ struct settings {
 	unsigned int carrier_count;
 	unsigned int producers[LIST_MAX];
 	unsigned int producers_count;
-	bool reader[2]; /* eager, resting */
+	bool reader[VECTOR_READERS];
 	enum cpus_choice cpus;
 	int nice; /* the reader's */
 	uint64_t rounds, memory_max;
@@ -51,19 +51,20 @@ static int compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static const char *reader_name(const struct vector_run *run)
-{
-	return run->resting ? "resting" : "eager";
-}
+static const char *const reader_names[VECTOR_READERS] = {
+	[READER_EAGER] = "eager",
+	[READER_RESTING] = "resting",
+	[READER_POLLING] = "polling",
+};
 
 static void print_row(FILE *out, const struct row *row)
 {
 	double messages = (double)vector_messages(&row->run);
 	const struct vector_result *m = &row->median;
 
-	fprintf(out, "%-13s %-8s %5u %10.1f %10.1f %10.2f %10.1f ", row->run.carrier->name, reader_name(&row->run),
-		row->run.producers, m->writer_s * 1e3, m->reader_s * 1e3, messages / m->reader_s / 1e6,
-		(double)vector_bytes(&row->run) / m->reader_s / 1e6);
+	fprintf(out, "%-13s %-8s %5u %10.1f %10.1f %10.2f %10.1f ", row->run.carrier->name,
+		reader_names[row->run.reader], row->run.producers, m->writer_s * 1e3, m->reader_s * 1e3,
+		messages / m->reader_s / 1e6, (double)vector_bytes(&row->run) / m->reader_s / 1e6);
 	if (m->calls >= 0)
 		fprintf(out, "%10.4f\n", m->calls / messages);
 	else
@@ -91,12 +92,12 @@ static json_t *row_to_json(const struct row *row, unsigned int repeat)
 		json_array_append_new(runs, json_real(row->runs_ns[i]));
 	return json_pack(
 		"{s:s, s:s, s:s, s:s, s:i, s:i, s:I, s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:i, s:o, s:o, s:o, s:o}",
-		"workload", "vector", "carrier", row->run.carrier->name, "reader", reader_name(&row->run), "cpus",
-		cpus_name(&row->run), "nice", row->run.reader_nice, "producers", (int)row->run.producers, "messages",
-		(json_int_t)vector_messages(&row->run), "bytes", (json_int_t)vector_bytes(&row->run), "writer_s",
-		row->median.writer_s, "reader_s", row->median.reader_s, "msgs_per_s", messages / row->median.reader_s,
-		"bytes_per_s", (double)vector_bytes(&row->run) / row->median.reader_s, "looks", row->median.looks,
-		"low_ns", row->taken[repeat / 4].reader_s * 1e9 / messages, "high_ns",
+		"workload", "vector", "carrier", row->run.carrier->name, "reader", reader_names[row->run.reader],
+		"cpus", cpus_name(&row->run), "nice", row->run.reader_nice, "producers", (int)row->run.producers,
+		"messages", (json_int_t)vector_messages(&row->run), "bytes", (json_int_t)vector_bytes(&row->run),
+		"writer_s", row->median.writer_s, "reader_s", row->median.reader_s, "msgs_per_s",
+		messages / row->median.reader_s, "bytes_per_s", (double)vector_bytes(&row->run) / row->median.reader_s,
+		"looks", row->median.looks, "low_ns", row->taken[repeat / 4].reader_s * 1e9 / messages, "high_ns",
 		row->taken[repeat - 1 - repeat / 4].reader_s * 1e9 / messages, "repeats", (int)repeat, "runs_ns", runs,
 		"writer_syscalls_per_msg", calls >= 0 ? json_real(calls) : json_null(), "reader_cost",
 		cost_to_json(&row->median.reader), "writers_cost", cost_to_json(&row->median.writers));
@@ -123,7 +124,8 @@ static void __attribute__((noreturn)) help(void)
 		printf("                       %-13s %s\n", carriers[i]->name, carriers[i]->summary);
 	printf("  --producers LIST   how many processes push (1)\n"
 	       "  --reader LIST      eager: takes what is there at once, again and again; resting: sleeps for a moment\n"
-	       "                     after each look, the vector in timed sync (both)\n"
+	       "                     after each look, the vector in timed sync; polling: the vector's, never sleeps\n"
+	       "                     (eager,resting)\n"
 	       "  --cpus WHERE       different: the reader has a processor of its own, the writers share the others; free:\n"
 	       "                     where the kernel puts them (free)\n"
 	       "  --nice N           the reader's: -20 is the highest precedence, and needs CAP_SYS_NICE (0)\n"
@@ -174,6 +176,18 @@ static void add_carrier(struct settings *s, const char *name)
 	s->carrier[s->carrier_count++] = carriers[i];
 }
 
+static void add_reader(struct settings *s, const char *name)
+{
+	unsigned int i;
+
+	for (i = 0; i < VECTOR_READERS; i++)
+		if (!strcmp(reader_names[i], name))
+			break;
+	if (i == VECTOR_READERS)
+		options_reject("vector: a reader is eager, resting or polling, not '%s'", name);
+	s->reader[i] = true;
+}
+
 static void add_item(struct settings *s, int option, const char *item)
 {
 	if (s->carrier_count == LIST_MAX || s->producers_count == LIST_MAX)
@@ -182,12 +196,8 @@ static void add_item(struct settings *s, int option, const char *item)
 		add_carrier(s, item);
 	else if (option == 'p')
 		s->producers[s->producers_count++] = (unsigned int)parse_number(item, 1, VECTOR_PRODUCERS_MAX);
-	else if (!strcmp(item, "eager"))
-		s->reader[0] = true;
-	else if (!strcmp(item, "resting"))
-		s->reader[1] = true;
 	else
-		options_reject("vector: a reader is eager or resting, not '%s'", item);
+		add_reader(s, item);
 }
 
 static void add_list(struct settings *s, int option, char *list)
@@ -219,8 +229,8 @@ static void set_defaults(struct settings *s)
 				s->carrier[s->carrier_count++] = carriers[i];
 	if (!s->producers_count)
 		s->producers[s->producers_count++] = 1;
-	if (!s->reader[0] && !s->reader[1])
-		s->reader[0] = s->reader[1] = true;
+	if (!s->reader[READER_EAGER] && !s->reader[READER_RESTING] && !s->reader[READER_POLLING])
+		s->reader[READER_EAGER] = s->reader[READER_RESTING] = true;
 }
 
 static void parse(struct settings *s, int argc, char **argv)
@@ -271,13 +281,13 @@ static unsigned int plan_rows(const struct settings *s, const struct host *host,
 	unsigned int count = 0, c, p, r;
 
 	for (p = 0; p < s->producers_count; p++)
-		for (r = 0; r < 2; r++)
+		for (r = 0; r < VECTOR_READERS; r++)
 			for (c = 0; c < s->carrier_count; c++)
-				if (s->reader[r])
+				if (s->reader[r] && (r != READER_POLLING || s->carrier[c]->polls))
 					rows[count++].run = (struct vector_run){
 						.carrier = s->carrier[c],
 						.producers = s->producers[p],
-						.resting = r,
+						.reader = r,
 						.reader_nice = s->nice,
 						.reader_cpu = s->cpus == CPUS_DIFFERENT ? host->first_cpu : -1,
 						.rounds = s->rounds,
@@ -305,15 +315,17 @@ int vector_main(int argc, char **argv)
 	int r = 0;
 
 	parse(&s, argc, argv);
-	rows = calloc((size_t)s.carrier_count * s.producers_count * 2, sizeof(*rows));
+	rows = calloc((size_t)s.carrier_count * s.producers_count * VECTOR_READERS, sizeof(*rows));
 	if (!rows)
 		abort();
 	table = s.json && !strcmp(s.json, "-") ? stderr : stdout;
 	host_describe(&host);
 	if (s.cpus == CPUS_DIFFERENT && host.second_cpu < 0)
 		options_reject("vector: --cpus different: there is only one processor to run on");
-	host_print(&host, table);
 	count = plan_rows(&s, &host, rows);
+	if (!count)
+		options_reject("vector: a reader polls the vector alone");
+	host_print(&host, table);
 	fprintf(table, "%-13s %-8s %5s %10s %10s %10s %10s %10s\n", "carrier", "reader", "from", "writer ms",
 		"reader ms", "M msgs/s", "MB/s", "calls/msg");
 	for (t = 0; t < s.repeat && !r; t++) {

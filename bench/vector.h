@@ -16,11 +16,17 @@
 
 #define VECTOR_LONGEST 155u
 
+/*
+ * Takes what is there at once, and waits for more; sleeps for a moment after each look, the vector in timed sync; never
+ * sleeps, of which carriers that `polls` know.
+ */
+enum vector_reader { READER_EAGER, READER_RESTING, READER_POLLING, VECTOR_READERS };
+
 /* What one run is like, and what its processes share. */
 struct vector_run {
 	const struct carrier *carrier;
 	unsigned int producers;
-	bool resting;	     /* the reader sleeps for a moment after each look */
+	enum vector_reader reader;
 	int reader_cpu;	     /* a processor for it alone; -1: anywhere */
 	int reader_nice;     /* setpriority(2): less is more */
 	uint64_t rounds;     /* of all producers together */
@@ -42,6 +48,7 @@ struct vector_tally {
 struct carrier {
 	const char *name;
 	const char *summary;
+	bool polls;
 	int (*check)(const char **why); /* NULL, or: 0 when it works here */
 	int (*prepare)(struct vector_run *run);
 	int (*reader_open)(struct vector_run *run);

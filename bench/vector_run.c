@@ -152,7 +152,7 @@ static int read_all(struct vector_run *run, const struct gates *gates)
 	while (!r && tally.bytes < vector_bytes(run)) {
 		r = run->carrier->read(run, &tally);
 		tally.looks++;
-		if (run->resting)
+		if (run->reader == READER_RESTING)
 			usleep(1);
 	}
 	run->board->reader_done = ticks_monotonic_ns();

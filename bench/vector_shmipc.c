@@ -34,7 +34,9 @@ static int reader_open(struct vector_run *run)
 	options.producer_memory = run->memory_max;
 	options.memory_max = run->memory_max * run->producers;
 	options.producers_max = run->producers;
-	if (run->resting) {
+	if (run->reader == READER_POLLING)
+		options.sync = SHMIPC_SYNC_POLLING;
+	if (run->reader == READER_RESTING) {
 		options.sync = SHMIPC_SYNC_TIMED;
 		options.timed_ns = 50000;
 	}
@@ -108,6 +110,7 @@ static void remove_path(struct vector_run *run)
 const struct carrier carrier_kmod = {
 	.name = "vector",
 	.summary = "shmipc vector on the kernel module",
+	.polls = true,
 	.check = check_kmod,
 	.prepare = prepare,
 	.reader_open = reader_open,
@@ -121,6 +124,7 @@ const struct carrier carrier_kmod = {
 const struct carrier carrier_memfd = {
 	.name = "vector-memfd",
 	.summary = "shmipc vector on memfd",
+	.polls = true,
 	.prepare = prepare,
 	.reader_open = reader_open,
 	.read = read_batch,
