@@ -39,6 +39,7 @@ struct settings {
 	bool reader[VECTOR_READERS];
 	enum cpus_choice cpus;
 	int nice; /* the reader's */
+	bool own_groups;
 	uint64_t rounds, memory_max;
 	unsigned int repeat;
 	const char *json;
@@ -91,13 +92,14 @@ static json_t *row_to_json(const struct row *row, unsigned int repeat)
 	for (i = 0; i < repeat; i++)
 		json_array_append_new(runs, json_real(row->runs_ns[i]));
 	return json_pack(
-		"{s:s, s:s, s:s, s:s, s:i, s:i, s:I, s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:i, s:o, s:o, s:o, s:o}",
+		"{s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:I, s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:i, s:o, s:o, s:o, s:o}",
 		"workload", "vector", "carrier", row->run.carrier->name, "reader", reader_names[row->run.reader],
-		"cpus", cpus_name(&row->run), "nice", row->run.reader_nice, "producers", (int)row->run.producers,
-		"messages", (json_int_t)vector_messages(&row->run), "bytes", (json_int_t)vector_bytes(&row->run),
-		"writer_s", row->median.writer_s, "reader_s", row->median.reader_s, "msgs_per_s",
-		messages / row->median.reader_s, "bytes_per_s", (double)vector_bytes(&row->run) / row->median.reader_s,
-		"looks", row->median.looks, "low_ns", row->taken[repeat / 4].reader_s * 1e9 / messages, "high_ns",
+		"cpus", cpus_name(&row->run), "groups", row->run.own_groups ? "own" : "one", "nice",
+		row->run.reader_nice, "producers", (int)row->run.producers, "messages",
+		(json_int_t)vector_messages(&row->run), "bytes", (json_int_t)vector_bytes(&row->run), "writer_s",
+		row->median.writer_s, "reader_s", row->median.reader_s, "msgs_per_s", messages / row->median.reader_s,
+		"bytes_per_s", (double)vector_bytes(&row->run) / row->median.reader_s, "looks", row->median.looks,
+		"low_ns", row->taken[repeat / 4].reader_s * 1e9 / messages, "high_ns",
 		row->taken[repeat - 1 - repeat / 4].reader_s * 1e9 / messages, "repeats", (int)repeat, "runs_ns", runs,
 		"writer_syscalls_per_msg", calls >= 0 ? json_real(calls) : json_null(), "reader_cost",
 		cost_to_json(&row->median.reader), "writers_cost", cost_to_json(&row->median.writers));
@@ -128,6 +130,8 @@ static void __attribute__((noreturn)) help(void)
 	       "                     (eager,resting)\n"
 	       "  --cpus WHERE       different: the reader has a processor of its own, the writers share the others; free:\n"
 	       "                     where the kernel puts them (free)\n"
+	       "  --groups WHICH     one: all are of one scheduling group; own: each has one of its own, as services have,\n"
+	       "                     where the kernel has autogroup enabled (one)\n"
 	       "  --nice N           the reader's: -20 is the highest precedence, and needs CAP_SYS_NICE (0)\n"
 	       "  --rounds N         of 155 messages, all producers together (10000)\n"
 	       "  --memory BYTES     that a producer of the vector may use (16m)\n"
@@ -218,6 +222,13 @@ static void choose_cpus(struct settings *s, const char *word)
 		options_reject("vector: --cpus is different or free, not '%s'", word);
 }
 
+static void choose_groups(struct settings *s, const char *word)
+{
+	s->own_groups = !strcmp(word, "own");
+	if (!s->own_groups && strcmp(word, "one"))
+		options_reject("vector: --groups is one or own, not '%s'", word);
+}
+
 static void set_defaults(struct settings *s)
 {
 	const char *why;
@@ -236,17 +247,12 @@ static void set_defaults(struct settings *s)
 static void parse(struct settings *s, int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "carrier", required_argument, NULL, 'c' },
-		{ "producers", required_argument, NULL, 'p' },
-		{ "reader", required_argument, NULL, 'r' },
-		{ "cpus", required_argument, NULL, 'u' },
-		{ "nice", required_argument, NULL, 'i' },
-		{ "rounds", required_argument, NULL, 'n' },
-		{ "memory", required_argument, NULL, 'm' },
-		{ "repeat", required_argument, NULL, 't' },
-		{ "json", required_argument, NULL, 'j' },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
+		{ "carrier", required_argument, NULL, 'c' }, { "producers", required_argument, NULL, 'p' },
+		{ "reader", required_argument, NULL, 'r' },  { "cpus", required_argument, NULL, 'u' },
+		{ "nice", required_argument, NULL, 'i' },    { "groups", required_argument, NULL, 'g' },
+		{ "rounds", required_argument, NULL, 'n' },  { "memory", required_argument, NULL, 'm' },
+		{ "repeat", required_argument, NULL, 't' },  { "json", required_argument, NULL, 'j' },
+		{ "help", no_argument, NULL, 'h' },	     { NULL, 0, NULL, 0 },
 	};
 	int c;
 
@@ -258,6 +264,8 @@ static void parse(struct settings *s, int argc, char **argv)
 			add_list(s, c, optarg);
 		else if (c == 'u')
 			choose_cpus(s, optarg);
+		else if (c == 'g')
+			choose_groups(s, optarg);
 		else if (c == 'i')
 			s->nice = parse_nice(optarg);
 		else if (c == 'n')
@@ -289,6 +297,7 @@ static unsigned int plan_rows(const struct settings *s, const struct host *host,
 						.producers = s->producers[p],
 						.reader = r,
 						.reader_nice = s->nice,
+						.own_groups = s->own_groups,
 						.reader_cpu = s->cpus == CPUS_DIFFERENT ? host->first_cpu : -1,
 						.rounds = s->rounds,
 						.memory_max = s->memory_max,

@@ -29,6 +29,7 @@ struct vector_run {
 	enum vector_reader reader;
 	int reader_cpu;	     /* a processor for it alone; -1: anywhere */
 	int reader_nice;     /* setpriority(2): less is more */
+	bool own_groups;     /* each process is a session, which the scheduler may treat as one (autogroup) */
 	uint64_t rounds;     /* of all producers together */
 	uint64_t memory_max; /* shmipc: of each producer */
 	char path[64];

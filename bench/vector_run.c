@@ -178,6 +178,8 @@ static pid_t start_process(struct vector_run *run, int producer, const struct ga
 	alarm(TIMEOUT_S);
 	close(gates->start[1]);
 	close(gates->end[1]);
+	if (run->own_groups)
+		setsid();
 	r = place(run, producer);
 	if (!r && producer < 0)
 		r = set_reader_nice(run);
