@@ -4,6 +4,8 @@
  */
 #include "channel/endpoint.h"
 
+#include <pthread.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -436,12 +438,62 @@ static void a_lane_that_cannot_grow_for_want_of_memory_says_so(struct pair *pair
 	assert_code(shmipc_channel_grow(pair->a, 8 * MB), 0);
 }
 
+static _Atomic bool disturbed;
+static pthread_t growing;
+
+static void note_signal(int signal)
+{
+	(void)signal;
+	disturbed = true;
+}
+
+static int call_disturb(struct worker *worker)
+{
+	const _Atomic bool *grown = worker->argument;
+
+	while (!*grown) {
+		pthread_kill(growing, SIGUSR1);
+		usleep(500);
+	}
+	return 0;
+}
+
+/* The kernel ends an allocation in the middle when a signal comes: a profiler's, or one that ends a stop. */
+static void a_lane_grows_whatever_signals_come(struct pair *pair)
+{
+	struct sigaction act = { .sa_handler = note_signal, .sa_flags = SA_RESTART }, old;
+	struct worker worker;
+	_Atomic bool grown;
+	int64_t until = FAR;
+	int times = 0;
+
+	growing = pthread_self();
+	assert_int_equal(sigaction(SIGUSR1, &act, &old), 0);
+	while (times < 10) {
+		assert_true(now_ns() < until);
+		open_small(pair, 32 * KB, 32 * MB, 0);
+		grown = false;
+		worker = (struct worker){ .call = call_disturb, .argument = &grown };
+		worker_start(&worker);
+		disturbed = false;
+		assert_code(shmipc_channel_grow(pair->a, 16 * MB), 0);
+		times += disturbed;
+		grown = true;
+		assert_code(worker_join(&worker), 0);
+		shmipc_channel_destroy(pair->a);
+		shmipc_channel_destroy(pair->b);
+	}
+	pair->a = pair->b = NULL;
+	assert_int_equal(sigaction(SIGUSR1, &old, NULL), 0);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		ON_BOTH(a_lane_starts_with_one_segment_of_the_size_asked_for),
 		ON_BOTH(a_lane_grows_on_demand_and_stops_at_its_limit),
 		ON_BOTH(grow_has_memory_at_hand_before_it_is_needed),
+		ON_BOTH(a_lane_grows_whatever_signals_come),
 		ON_BOTH(grow_beyond_the_limit_is_emsgsize),
 		ON_BOTH(what_fits_the_first_segment_alone_is_eagain_not_emsgsize),
 		ON_BOTH(shrink_gives_idle_segments_back_on_both_sides),

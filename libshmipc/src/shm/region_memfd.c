@@ -36,6 +36,29 @@ struct announcement {
 	uint64_t bytes;
 };
 
+/*
+ * Before Linux 6.18 a signal ends an allocation, a profiler's as well as a stop, and the kernel takes back what there
+ * is of it: small parts, so that some of them are done however many signals come.
+ */
+#define PART_BYTES 65536u
+
+/* 0, or -errno. Of a tmpfs that is full it is -ENOMEM: that is memory that is not there. */
+static int allocate(int fd, uint64_t bytes)
+{
+	uint64_t at = 0, part;
+	int r = ftruncate(fd, (off_t)bytes) ? errno : 0;
+
+	while (!r && at < bytes) {
+		part = bytes - at < PART_BYTES ? bytes - at : PART_BYTES;
+		r = posix_fallocate(fd, (off_t)at, (off_t)part); /* returns its error */
+		if (r == EINTR)
+			r = 0;
+		else
+			at += part;
+	}
+	return r == ENOSPC ? -ENOMEM : -r;
+}
+
 /* The name is for tools: a mapping is all that is left of the memfd once it was handed over. */
 static int make_memory(const struct region *region, uint32_t part, uint64_t bytes, void **base, int *fd_out)
 {
@@ -49,12 +72,9 @@ static int make_memory(const struct region *region, uint32_t part, uint64_t byte
 	fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (fd < 0)
 		return -errno;
-	/* posix_fallocate returns its error; tmpfs that is full is memory that is not there. */
-	r = ftruncate(fd, (off_t)bytes) ? errno : posix_fallocate(fd, 0, (off_t)bytes);
-	if (r) {
-		r = r == ENOSPC ? -ENOMEM : -r;
+	r = allocate(fd, bytes);
+	if (r)
 		goto err_close;
-	}
 	r = region_map(fd, 0, bytes, true, base);
 	if (r)
 		goto err_close;
