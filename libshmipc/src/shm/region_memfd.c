@@ -37,8 +37,8 @@ struct announcement {
 };
 
 /*
- * Before Linux 6.18 a signal ends an allocation, a profiler's as well as a stop, and the kernel takes back what there
- * is of it: small parts, so that some of them are done however many signals come.
+ * A signal ends an allocation, a profiler's as well as a stop (in Linux 6.1; no longer in 6.18), and the kernel takes back
+ * what there is of it: small parts, so that some of them are done however many signals come.
  */
 #define PART_BYTES 65536u
 
