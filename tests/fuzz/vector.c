@@ -15,7 +15,7 @@
 #include "vector/producer.h"
 
 /* No batch of the two has more messages: its bytes are bounded, and a message has a word at least. */
-#define MESSAGES_MAX (2 * (BATCH_BYTES + CHUNK_BYTES) / WORD_BYTES)
+#define MESSAGES_MAX (2 * (BATCH_BYTES_EACH + CHUNK_BYTES) / WORD_BYTES)
 
 struct script {
 	struct input in;

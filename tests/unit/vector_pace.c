@@ -21,12 +21,15 @@ struct crowd {
 	struct shmipc_producer *producer[CROWD];
 };
 
-static void crowd_open(struct crowd *crowd, const struct pair *pair, enum shmipc_sync sync)
+/* looks_ns: of a consumer in timed sync; 0: one in demand. */
+static void crowd_open(struct crowd *crowd, const struct pair *pair, uint64_t looks_ns)
 {
 	int i;
 
 	post_init(&crowd->post, pair);
-	crowd->post.vector_options.sync = sync;
+	crowd->post.vector_options.sync = looks_ns ? SHMIPC_SYNC_TIMED : SHMIPC_SYNC_DEMAND;
+	if (looks_ns)
+		crowd->post.vector_options.timed_ns = looks_ns;
 	post_open(&crowd->post);
 	for (i = 0; i < (int)CROWD; i++)
 		crowd->producer[i] = post_producer(&crowd->post);
@@ -71,7 +74,7 @@ static void take_slowly(struct crowd *crowd)
 }
 
 /* A host that stops the consumer for as long as a producer waits at most makes a lane grow: then once again. */
-static void in_a_crowd_a_lane_waits_for_the_consumer_rather_than_grow(struct pair *pair)
+static void check_that_a_lane_waits(struct pair *pair, uint64_t looks_ns)
 {
 	int64_t until = FAR;
 	struct crowd crowd;
@@ -80,7 +83,7 @@ static void in_a_crowd_a_lane_waits_for_the_consumer_rather_than_grow(struct pai
 
 	do {
 		assert_true(now_ns() < until);
-		crowd_open(&crowd, pair, SHMIPC_SYNC_DEMAND);
+		crowd_open(&crowd, pair, looks_ns);
 		begun = producer_stats_of(crowd.producer[0]).memory_bytes;
 		assert_true(begun <= PACE_BYTES_EACH);
 		worker = (struct worker){ .call = call_push_many, .argument = crowd.producer[0] };
@@ -92,13 +95,23 @@ static void in_a_crowd_a_lane_waits_for_the_consumer_rather_than_grow(struct pai
 	} while (now != begun);
 }
 
+static void in_a_crowd_a_lane_waits_for_the_consumer_rather_than_grow(struct pair *pair)
+{
+	check_that_a_lane_waits(pair, 0);
+}
+
+static void in_a_crowd_a_lane_waits_for_a_consumer_that_looks_often(struct pair *pair)
+{
+	check_that_a_lane_waits(pair, 100000);
+}
+
 static void in_a_crowd_a_lane_grows_when_the_consumer_does_not_come(struct pair *pair)
 {
 	struct shmipc_producer *p;
 	struct crowd crowd;
 	uint32_t i;
 
-	crowd_open(&crowd, pair, SHMIPC_SYNC_DEMAND);
+	crowd_open(&crowd, pair, 0);
 	p = crowd.producer[1];
 	for (i = 0; i < MANY; i++)
 		post_push(p, SIZE, i);
@@ -124,7 +137,7 @@ static void a_push_that_may_not_wait_does_not_sleep_in_a_crowd(struct pair *pair
 {
 	struct crowd crowd;
 
-	crowd_open(&crowd, pair, SHMIPC_SYNC_DEMAND);
+	crowd_open(&crowd, pair, 0);
 	push_without_sleep(crowd.producer[0], 0);
 	post_take(&crowd.post, SIZE, 0, MANY);
 	crowd_close(&crowd);
@@ -135,7 +148,7 @@ static void a_producer_that_drops_does_not_sleep_in_a_crowd(struct pair *pair)
 	struct shmipc_producer *p;
 	struct crowd crowd;
 
-	crowd_open(&crowd, pair, SHMIPC_SYNC_DEMAND);
+	crowd_open(&crowd, pair, 0);
 	shmipc_producer_close(crowd.producer[0]);
 	crowd.post.producer_options.full = SHMIPC_FULL_DROP_NEWEST;
 	p = crowd.producer[0] = post_producer(&crowd.post);
@@ -148,7 +161,7 @@ static void a_consumer_that_looks_seldom_is_not_waited_for(struct pair *pair)
 {
 	struct crowd crowd;
 
-	crowd_open(&crowd, pair, SHMIPC_SYNC_TIMED);
+	crowd_open(&crowd, pair, 2000000);
 	push_without_sleep(crowd.producer[0], FAR);
 	post_take(&crowd.post, SIZE, 0, MANY);
 	crowd_close(&crowd);
@@ -159,7 +172,7 @@ static void those_that_stay_have_larger_shares_when_others_leave(struct pair *pa
 	struct crowd crowd;
 	int i;
 
-	crowd_open(&crowd, pair, SHMIPC_SYNC_DEMAND);
+	crowd_open(&crowd, pair, 0);
 	for (i = 1; i < (int)CROWD; i++) {
 		shmipc_producer_close(crowd.producer[i]);
 		crowd.producer[i] = NULL;
@@ -204,6 +217,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		ON_BOTH(in_a_crowd_a_lane_waits_for_the_consumer_rather_than_grow),
+		ON_BOTH(in_a_crowd_a_lane_waits_for_a_consumer_that_looks_often),
 		ON_BOTH(in_a_crowd_a_lane_grows_when_the_consumer_does_not_come),
 		ON_BOTH(a_push_that_may_not_wait_does_not_sleep_in_a_crowd),
 		ON_BOTH(a_producer_that_drops_does_not_sleep_in_a_crowd),

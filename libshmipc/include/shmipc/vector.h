@@ -78,7 +78,7 @@ enum shmipc_vector_event {
 /**
  * struct shmipc_vector_options - what a consumer is like
  * @size: sizeof(struct shmipc_vector_options), set by SHMIPC_VECTOR_OPTIONS_INIT
- * @sync: how receive waits. Timed: the producers make no system call at all
+ * @sync: how receive waits. Timed: the producers make no system call while their lanes have room
  * @mode: permissions of the path, 0 to 07777: who may write it may produce
  * @producers_max: most producers at a time; 1 to 4096
  * @merge: not 0: next goes by time of push, over all producers of a batch

@@ -167,12 +167,10 @@ static void say_processor(struct shmipc_vector *v)
 
 static void open_batch(struct shmipc_vector *v)
 {
-	uint32_t share = BATCH_BYTES / v->count, i;
+	/* Who looks all the time keeps what moves between the caches small; who looks now and then takes what came in between. */
+	uint32_t share = v->options.sync == SHMIPC_SYNC_TIMED ? BATCH_BYTES_TIMED : BATCH_BYTES_EACH, i;
 
 	say_processor(v);
-	/* Who looks often keeps what moves between the caches small; who looks seldom takes much at once. */
-	if (share < BATCH_BYTES_EACH || v->options.sync != SHMIPC_SYNC_TIMED)
-		share = BATCH_BYTES_EACH;
 	v->batch++;
 	v->batch_open = true;
 	v->batch_came = true;

@@ -19,6 +19,8 @@
 #define EVENTS_MAX 16
 /* Clients taken from the listener in one go. */
 #define ACCEPTS_MAX 16
+/* A consumer that lets more time pass between two looks is not waited for. */
+#define LOOK_SOON_NS 1000000u
 
 int reception_watch(struct shmipc_vector *v, int fd, uint32_t what)
 {
@@ -121,8 +123,8 @@ static int take_hello(struct shmipc_vector *v, struct handshake *h)
 }
 
 /*
- * All lanes together are to go round in what the caches hold. A consumer that looks seldom is not busy: the lanes are
- * to hold what comes in between.
+ * All lanes together are to go round in what the caches hold. Of a consumer that looks seldom the lanes are to hold what
+ * comes in between.
  */
 static void set_pace(struct shmipc_vector *v)
 {
@@ -130,7 +132,7 @@ static void set_pace(struct shmipc_vector *v)
 
 	if (each && each < PACE_BYTES_EACH)
 		each = PACE_BYTES_EACH;
-	if (v->options.sync == SHMIPC_SYNC_TIMED)
+	if (v->options.sync == SHMIPC_SYNC_TIMED && v->options.timed_ns > LOOK_SOON_NS)
 		each = 0;
 	for (i = 0; i < v->count; i++)
 		store_relaxed(&v->inlet[i]->ch->own.words->pace, each);

@@ -78,12 +78,12 @@
 /* A lane's usual chunk, and the least one. A lane with many has larger ones: see outlet.c. */
 #define CHUNK_BYTES 65536u
 #define CHUNK_BYTES_MIN 4096u
-/* A batch: so much in all, if that is no less than this for each; and never most of a producer's memory. */
-#define BATCH_BYTES 1048576u
-#define BATCH_BYTES_EACH 131072u
 /* Memory that all lanes together had better go round in, and each of them at least; see reception.c and outlet.c. */
 #define PACE_BYTES 4194304u
 #define PACE_BYTES_EACH (4 * CHUNK_BYTES)
+/* Each producer's share of a batch: where the consumer looks now and then, all that its pace allows. Never most of a lane. */
+#define BATCH_BYTES_EACH 131072u
+#define BATCH_BYTES_TIMED PACE_BYTES
 /* How far ahead of a message in memory the next ones are asked for: some cache lines. */
 #define AHEAD 1024u
 
