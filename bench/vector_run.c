@@ -161,9 +161,26 @@ static int read_all(struct vector_run *run, const struct gates *gates)
 	return r;
 }
 
+/* A nice value counts among the processes of a group; among groups the group's own does, where autogroup makes them. */
+static int set_group_nice(int nice)
+{
+	FILE *file = fopen("/proc/self/autogroup", "w");
+	int r;
+
+	if (!file)
+		return errno == ENOENT ? 0 : -errno;
+	r = fprintf(file, "%d\n", nice) < 0 || fflush(file) ? -errno : 0;
+	fclose(file);
+	return r;
+}
+
 static int set_reader_nice(const struct vector_run *run)
 {
-	return run->reader_nice && setpriority(PRIO_PROCESS, 0, run->reader_nice) ? -errno : 0;
+	if (!run->reader_nice)
+		return 0;
+	if (setpriority(PRIO_PROCESS, 0, run->reader_nice))
+		return -errno;
+	return run->own_groups ? set_group_nice(run->reader_nice) : 0;
 }
 
 /* Start the reader (producer < 0) or a writer. */
