@@ -330,8 +330,7 @@ static void parse_sync(struct options *o, const char *text)
 	o->sync[o->sync_count++] = mode;
 }
 
-static void parse_list(struct options *o, const char *option, char *text,
-		       void (*parse)(struct options *, const char *))
+static void parse_list(struct options *o, const char *option, char *text, void (*parse)(struct options *, const char *))
 {
 	unsigned int items = 0;
 	char *item, *rest = text;
@@ -363,42 +362,54 @@ static void parse_threads(struct options *o, char *text)
 	o->threads[1] = text ? parse_number("--threads", text, 1, STREAMS_LIMIT) : o->threads[0];
 }
 
+/* Whether it was one that takes a list. A list replaces the default, where there is one; others that are given again add up. */
+static bool parse_list_option(struct options *o, int c, char *value)
+{
+	const struct {
+		int c;
+		const char *option;
+		void (*parse)(struct options *, const char *);
+		unsigned int *count; /* to begin anew, or NULL */
+	} lists[] = {
+		{ 't', "--transport", parse_transport, NULL },
+		{ 'l', "--level", parse_level, NULL },
+		{ 's', "--size", parse_size, &o->size_count },
+		{ 'y', "--sync", parse_sync, &o->sync_count },
+		{ 'm', "--touch", parse_touch, &o->touch_count },
+		{ 'a', "--api", parse_api, NULL },
+		{ OPTION_LOAD, "--load", parse_load, &o->load_count },
+		{ OPTION_RATE, "--rate", parse_rate, &o->rate_count },
+	};
+	unsigned int i;
+
+	for (i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+		if (lists[i].c != c)
+			continue;
+		if (lists[i].count)
+			*lists[i].count = 0;
+		parse_list(o, lists[i].option, value, lists[i].parse);
+		return true;
+	}
+	return false;
+}
+
 static void parse_option(struct options *o, int c, char *value)
 {
 	static const char *const cpus[] = { "same", "different", "free", NULL };
 	static const char *const arrivals[] = { "uniform", "poisson", NULL };
 	static const char *const by[] = { "auto", "tracepoint", "transport", "ptrace", NULL };
 
+	if (parse_list_option(o, c, value))
+		return;
 	switch (c) {
-	case 't':
-		parse_list(o, "--transport", value, parse_transport);
-		break;
-	case 'l':
-		parse_list(o, "--level", value, parse_level);
-		break;
-	case 's':
-		o->size_count = 0;
-		parse_list(o, "--size", value, parse_size);
-		break;
 	case 'n':
 		o->count = parse_number("--count", value, 1, COUNT_LIMIT);
 		break;
 	case 'c':
 		o->cpus = CPUS_SAME + parse_word("--cpus", value, cpus);
 		break;
-	case 'y':
-		o->sync_count = 0;
-		parse_list(o, "--sync", value, parse_sync);
-		break;
-	case 'm':
-		o->touch_count = 0;
-		parse_list(o, "--touch", value, parse_touch);
-		break;
 	case 'b':
 		o->batch = parse_number("--batch", value, 1, BATCH_LIMIT);
-		break;
-	case 'a':
-		parse_list(o, "--api", value, parse_api);
 		break;
 	case 'N':
 		o->streams = parse_number("--streams", value, 1, STREAMS_LIMIT);
@@ -409,14 +420,6 @@ static void parse_option(struct options *o, int c, char *value)
 	case 'B':
 		o->load[0] = LOAD_ALL;
 		o->load_count = 1;
-		break;
-	case OPTION_LOAD:
-		o->load_count = 0;
-		parse_list(o, "--load", value, parse_load);
-		break;
-	case OPTION_RATE:
-		o->rate_count = 0;
-		parse_list(o, "--rate", value, parse_rate);
 		break;
 	case OPTION_ARRIVALS:
 		o->poisson = parse_word("--arrivals", value, arrivals);
@@ -502,22 +505,31 @@ static void check_schedule(struct options *o)
 void options_parse(struct options *o, const struct workload *workload, int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "transport", required_argument, NULL, 't' }, { "level", required_argument, NULL, 'l' },
-		{ "size", required_argument, NULL, 's' },      { "count", required_argument, NULL, 'n' },
-		{ "cpus", required_argument, NULL, 'c' },      { "sync", required_argument, NULL, 'y' },
-		{ "touch", required_argument, NULL, 'm' },     { "batch", required_argument, NULL, 'b' },
-		{ "busy", no_argument, NULL, 'B' },            { "repeat", required_argument, NULL, 'r' },
-		{ "json", required_argument, NULL, 'j' },      { "timeout", required_argument, NULL, 'T' },
-		{ "syscalls-by", required_argument, NULL, 'S' }, { "api", required_argument, NULL, 'a' },
+		{ "transport", required_argument, NULL, 't' },
+		{ "level", required_argument, NULL, 'l' },
+		{ "size", required_argument, NULL, 's' },
+		{ "count", required_argument, NULL, 'n' },
+		{ "cpus", required_argument, NULL, 'c' },
+		{ "sync", required_argument, NULL, 'y' },
+		{ "touch", required_argument, NULL, 'm' },
+		{ "batch", required_argument, NULL, 'b' },
+		{ "busy", no_argument, NULL, 'B' },
+		{ "repeat", required_argument, NULL, 'r' },
+		{ "json", required_argument, NULL, 'j' },
+		{ "timeout", required_argument, NULL, 'T' },
+		{ "syscalls-by", required_argument, NULL, 'S' },
+		{ "api", required_argument, NULL, 'a' },
 		{ "base", required_argument, NULL, 'V' },
-		{ "streams", required_argument, NULL, 'N' },   { "threads", required_argument, NULL, 'P' },
+		{ "streams", required_argument, NULL, 'N' },
+		{ "threads", required_argument, NULL, 'P' },
 		{ "sessions", required_argument, NULL, OPTION_SESSIONS },
 		{ "rate", required_argument, NULL, OPTION_RATE },
 		{ "arrivals", required_argument, NULL, OPTION_ARRIVALS },
 		{ "burst", required_argument, NULL, OPTION_BURST },
 		{ "interval", required_argument, NULL, OPTION_INTERVAL },
 		{ "load", required_argument, NULL, OPTION_LOAD },
-		{ "help", no_argument, NULL, 'h' },            { NULL, 0, NULL, 0 },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
 	};
 	int c;
 

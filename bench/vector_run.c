@@ -165,13 +165,11 @@ static int read_all(struct vector_run *run, const struct gates *gates)
 static int set_group_nice(int nice)
 {
 	FILE *file = fopen("/proc/self/autogroup", "w");
-	int r;
 
 	if (!file)
 		return errno == ENOENT ? 0 : -errno;
-	r = fprintf(file, "%d\n", nice) < 0 || fflush(file) ? -errno : 0;
-	fclose(file);
-	return r;
+	fprintf(file, "%d\n", nice); /* what is wrong with it close says */
+	return fclose(file) ? -errno : 0;
 }
 
 static int set_reader_nice(const struct vector_run *run)
