@@ -181,7 +181,9 @@ static int add_memfd(struct region *region, uint32_t segment, uint64_t bytes, vo
 
 	if (r)
 		return r;
-	atomic_fetch_add_explicit(&region->system_calls, 8, memory_order_relaxed);
+	/* Of make_memory(), the message and the close; and an allocation for each part. */
+	atomic_fetch_add_explicit(&region->system_calls, 8 + (bytes + PART_BYTES - 1) / PART_BYTES,
+				  memory_order_relaxed);
 	r = fdpass_send(region->fd, &announcement, sizeof(announcement), &fd, 1, false);
 	close(fd);
 	if (r >= 0)
