@@ -87,7 +87,8 @@ enum shmipc_vector_event {
  * @batch_min: receive waits for so many messages; 0 or 1: for any
  * @delay_max_ns: but no longer than this after it saw the first
  * @spin_ns: adaptive: most nanoseconds to spin before sleeping; at most 1,000,000
- * @timed_ns: timed: nanoseconds between two looks; 1,000 to 10,000,000,000
+ * @timed_ns: timed: nanoseconds between two looks; 1,000 to 10,000,000,000. Up to 1,000,000 a producer with much to say
+ *	waits for the next look rather than have its memory grow; beyond it does not
  * @event: or NULL; called from receive, release and close, where a producer comes or goes. It may call no
  *	function of this vector
  * @context: for event

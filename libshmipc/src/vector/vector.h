@@ -23,7 +23,7 @@
  *	dropped			producer	how many messages were dropped so far, for the consumer's statistics
  *	freed			consumer	all records before this place are released
  *	claim			consumer	the latest chunk that it may be reading
- *	pace			consumer	how many bytes of chunks are enough while it is busy; an advice
+ *	pace			consumer	how many bytes of chunks are enough while it is busy, or rests; an advice
  *	cpu			consumer	the processor of its last batch: no producer spins there; likewise
  *
  * Publishing and giving back
@@ -81,7 +81,7 @@
 /* Memory that all lanes together had better go round in, and each of them at least; see reception.c and outlet.c. */
 #define PACE_BYTES 4194304u
 #define PACE_BYTES_EACH (4 * CHUNK_BYTES)
-/* Each producer's share of a batch: where the consumer looks now and then, all that its pace allows. Never most of a lane. */
+/* Each producer's share of a batch; in timed sync all that its pace allows. Never more than a quarter of its limit. */
 #define BATCH_BYTES_EACH 131072u
 #define BATCH_BYTES_TIMED PACE_BYTES
 /* How far ahead of a message in memory the next ones are asked for: some cache lines. */
